@@ -1,0 +1,324 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"time"
+	"unicode/utf8"
+)
+
+// kind is what the head of an encoded value announces.
+type kind uint8
+
+const (
+	kindNil kind = iota
+	kindBool
+	kindInt
+	kindFloat
+	kindString
+	kindBytes
+	kindTime
+	kindList
+	kindMap
+)
+
+// head is the first part of an encoded value: everything up to the content of
+// a string or of bytes, and up to the elements of a list or map.
+type head struct {
+	kind kind
+	n    int    // bytes of content, or number of elements (pairs in a map)
+	bits uint64 // bool, integer or float
+	sec  int64  // time
+	nsec uint32 // time
+}
+
+// CheckValue reports whether b is exactly one value in its canonical form, the
+// form that [AppendValue] writes. It returns nil, or a *[DecodeError].
+//
+// O(len(b)) in time. It does not recurse, and keeps 128 levels on the stack:
+// no input makes it allocate, but for the error.
+func CheckValue(b []byte) error {
+	r := Reader{buf: b}
+	r.checkValue()
+	return r.Close()
+}
+
+// level is an open list or map during a check.
+type level struct {
+	left  int  // elements still to come; keys and values each count
+	isMap bool // an even number left means that a key is next
+	key   []byte
+	first bool // no key seen yet
+}
+
+func (r *Reader) checkValue() {
+	var stack [MaxDepth]level
+	depth := 0
+	for {
+		start := r.off
+		h := r.valueHead()
+		var content []byte
+		if h.kind == kindString || h.kind == kindBytes {
+			content = r.take("value", h.n)
+		}
+		if r.err != nil {
+			return
+		}
+		if h.kind == kindString && !utf8.Valid(content) {
+			r.failAt(start, "string", ErrMalformed)
+			return
+		}
+		if depth > 0 {
+			top := &stack[depth-1]
+			if top.isMap && top.left%2 == 0 {
+				if h.kind != kindString {
+					r.failAt(start, "map key", ErrMalformed)
+					return
+				}
+				if !top.first && bytes.Compare(top.key, content) >= 0 {
+					r.failAt(start, "map key", ErrNotCanonical)
+					return
+				}
+				top.key, top.first = content, false
+			}
+			top.left--
+		}
+		if (h.kind == kindList || h.kind == kindMap) && depth == MaxDepth {
+			r.failAt(start, "nesting", &LimitError{What: "nesting", Got: MaxDepth + 1, Max: MaxDepth})
+			return
+		}
+		switch {
+		case h.kind == kindList && h.n > 0:
+			stack[depth] = level{left: h.n}
+			depth++
+		case h.kind == kindMap && h.n > 0:
+			stack[depth] = level{left: 2 * h.n, isMap: true, first: true}
+			depth++
+		}
+		for depth > 0 && stack[depth-1].left == 0 {
+			depth--
+		}
+		if depth == 0 {
+			return
+		}
+	}
+}
+
+// valueHead reads the head of a value. It accepts the canonical form alone,
+// and a number of elements only if what remains can hold them.
+func (r *Reader) valueHead() head {
+	start := r.off
+	c := r.Byte()
+	if r.err != nil {
+		return head{}
+	}
+	switch {
+	case c < codeFixMap, c >= codeNegative:
+		return head{kind: kindInt, bits: uint64(int64(int8(c)))}
+	case c < codeFixArray:
+		return r.elements(start, kindMap, uint64(c&0x0f))
+	case c < codeFixString:
+		return r.elements(start, kindList, uint64(c&0x0f))
+	case c < codeNil:
+		return head{kind: kindString, n: int(c & 0x1f)}
+	}
+	switch c {
+	case codeNil:
+		return head{kind: kindNil}
+	case codeFalse, codeTrue:
+		return head{kind: kindBool, bits: uint64(c & 1)}
+	case codeFloat64:
+		return r.floatHead(start)
+	case codeUint8, codeUint16, codeUint32, codeUint64:
+		return r.uintHead(start, c-codeUint8)
+	case codeInt8, codeInt16, codeInt32, codeInt64:
+		return r.negativeHead(start, c-codeInt8)
+	case codeString8, codeString16, codeString32:
+		least := [...]uint64{1 << 5, 1 << 8, 1 << 16}
+		return r.content(start, kindString, c-codeString8, least[c-codeString8])
+	case codeBin8, codeBin16, codeBin32:
+		least := [...]uint64{0, 1 << 8, 1 << 16}
+		return r.content(start, kindBytes, c-codeBin8, least[c-codeBin8])
+	case codeArray16, codeArray32, codeMap16, codeMap32:
+		return r.wideElements(start, c)
+	case codeFixExt4, codeFixExt8, codeExt8:
+		return r.timeHead(start, c)
+	}
+	r.failAt(start, "value", ErrMalformed)
+	return head{}
+}
+
+// number reads an unsigned number of 1<<log bytes.
+func (r *Reader) number(log byte) uint64 {
+	b := r.take("value", 1<<log)
+	if b == nil {
+		return 0
+	}
+	switch log {
+	case 0:
+		return uint64(b[0])
+	case 1:
+		return uint64(binary.BigEndian.Uint16(b))
+	case 2:
+		return uint64(binary.BigEndian.Uint32(b))
+	}
+	return binary.BigEndian.Uint64(b)
+}
+
+func (r *Reader) uintHead(start int, log byte) head {
+	u := r.number(log)
+	least := [...]uint64{1 << 7, 1 << 8, 1 << 16, 1 << 32}
+	switch {
+	case r.err != nil:
+	case u < least[log]:
+		r.failAt(start, "integer", ErrNotCanonical)
+	case u > math.MaxInt64:
+		r.failAt(start, "integer", &LimitError{What: "integer", Got: u, Max: math.MaxInt64})
+	}
+	return head{kind: kindInt, bits: u}
+}
+
+func (r *Reader) negativeHead(start int, log byte) head {
+	shift := 64 - 8<<log
+	i := int64(r.number(log)<<shift) >> shift
+	most := [...]int64{-1<<5 - 1, math.MinInt8 - 1, math.MinInt16 - 1, math.MinInt32 - 1}
+	if r.err == nil && i > most[log] {
+		r.failAt(start, "integer", ErrNotCanonical)
+	}
+	return head{kind: kindInt, bits: uint64(i)}
+}
+
+func (r *Reader) floatHead(start int) head {
+	u := r.number(3)
+	if f := math.Float64frombits(u); r.err == nil && (math.IsNaN(f) || f == 0 && u != 0) {
+		r.failAt(start, "float", ErrNotCanonical)
+	}
+	return head{kind: kindFloat, bits: u}
+}
+
+func (r *Reader) content(start int, k kind, log byte, least uint64) head {
+	n := r.number(log)
+	switch {
+	case r.err != nil:
+	case n < least:
+		r.failAt(start, "length", ErrNotCanonical)
+	case n > uint64(len(r.buf)-r.off):
+		r.failAt(start, "length", ErrTruncated)
+	default:
+		return head{kind: k, n: int(n)}
+	}
+	return head{}
+}
+
+func (r *Reader) wideElements(start int, c byte) head {
+	k := kindList
+	if c >= codeMap16 {
+		k = kindMap
+	}
+	log, least := byte(1), uint64(1<<4)
+	if c == codeArray32 || c == codeMap32 {
+		log, least = 2, 1<<16
+	}
+	n := r.number(log)
+	if r.err == nil && n < least {
+		r.failAt(start, "length", ErrNotCanonical)
+	}
+	return r.elements(start, k, n)
+}
+
+func (r *Reader) elements(start int, k kind, n uint64) head {
+	room := uint64(len(r.buf) - r.off)
+	if k == kindMap {
+		room /= 2
+	}
+	if r.err == nil && n > room {
+		r.failAt(start, "length", ErrTruncated)
+	}
+	if r.err != nil {
+		return head{}
+	}
+	return head{kind: k, n: int(n)}
+}
+
+func (r *Reader) timeHead(start int, c byte) head {
+	if c == codeExt8 {
+		if size := r.Byte(); r.err == nil && size != 12 {
+			r.failAt(start, "extension", ErrMalformed)
+		}
+	}
+	if ext := r.Byte(); r.err == nil && ext != extTimestamp {
+		r.failAt(start, "extension", ErrMalformed)
+	}
+	h := head{kind: kindTime}
+	canonical := true
+	switch c {
+	case codeFixExt4:
+		h.sec = int64(r.number(2))
+	case codeFixExt8:
+		u := r.number(3)
+		h.sec, h.nsec = int64(u&(1<<34-1)), uint32(u>>34)
+		canonical = h.nsec != 0 || h.sec >= 1<<32
+	case codeExt8:
+		h.nsec = uint32(r.number(2))
+		h.sec = int64(r.number(3))
+		canonical = uint64(h.sec) >= 1<<34
+	}
+	if r.err == nil && (!canonical || h.nsec%uint32(time.Millisecond) != 0) {
+		r.failAt(start, "time", ErrNotCanonical)
+	}
+	if r.err == nil && (h.nsec >= uint32(time.Second) || h.sec < minTimeSeconds || h.sec > maxTimeSeconds) {
+		r.failAt(start, "time", ErrMalformed)
+	}
+	return h
+}
+
+// DecodeValue returns the value that b encodes: nil, bool, int64, float64,
+// string, []byte, time.Time in UTC, []any or map[string]any. Strings and bytes
+// are copies.
+//
+// O(len(b)). The whole of b is checked by [CheckValue] before anything is
+// allocated, so lengths can be believed and nesting is at most [MaxDepth].
+//
+// Errors are those of CheckValue.
+func DecodeValue(b []byte) (any, error) {
+	if err := CheckValue(b); err != nil {
+		return nil, err
+	}
+	r := Reader{buf: b}
+	return r.build(), nil
+}
+
+// build returns the next value of a checked input. The check bounds how deep
+// it recurses.
+func (r *Reader) build() any {
+	h := r.valueHead()
+	switch h.kind {
+	case kindBool:
+		return h.bits == 1
+	case kindInt:
+		return int64(h.bits)
+	case kindFloat:
+		return math.Float64frombits(h.bits)
+	case kindString:
+		return string(r.take("string", h.n))
+	case kindBytes:
+		return append(make([]byte, 0, h.n), r.take("bytes", h.n)...)
+	case kindTime:
+		return time.Unix(h.sec, int64(h.nsec)).UTC()
+	case kindList:
+		list := make([]any, h.n)
+		for i := range list {
+			list[i] = r.build()
+		}
+		return list
+	case kindMap:
+		m := make(map[string]any, h.n)
+		for range h.n {
+			k := string(r.take("map key", r.valueHead().n))
+			m[k] = r.build()
+		}
+		return m
+	}
+	return nil
+}
