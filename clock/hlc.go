@@ -10,9 +10,14 @@ import (
 // ErrExhausted reports that a clock stands at [MaxStamp] and has no stamp left.
 var ErrExhausted = errors.New("clock: no stamp is left before the end of the range")
 
-// BoundAhead is how far ahead of the stamp that passes it a new durable bound is
-// set.
+// BoundAhead is how far ahead of the wall clock a new durable bound is set.
 const BoundAhead = 5 * time.Second
+
+// boundStep is how far a new durable bound is set ahead of a stamp that is itself
+// ahead of the wall clock. Stamps only count then, and a millisecond has 65,536
+// of them. A longer step would add up: a program that opens its store, writes
+// once and ends, in a loop, begins each time at the bound of the time before.
+const boundStep = time.Millisecond
 
 // ceiling is the greatest stamp that a clock follows a wall clock or another
 // stamp to: a year before the end of the range, in the year 10888. Nothing
@@ -28,10 +33,11 @@ const ceiling = MaxStamp - 366*24*60*60*1000<<logicalBits
 // clock lags, the logical part counts, and carries into the milliseconds.
 //
 // Across restarts the order holds by a durable bound: no stamp above it is given
-// out before a greater one is durable. The bound is raised by [BoundAhead] at a
-// time, so at most once in 5 seconds while stamps are taken, and never when none
-// are. What is lost at a restart is up to 5 seconds of distance to the wall
-// clock.
+// out before a greater one is durable. The bound is set [BoundAhead] ahead of the
+// wall clock, so it is raised at most once in 5 seconds of stamps that follow the
+// wall clock, once in 65,536 stamps that only count, and never while none are
+// taken. After a restart the clock is up to 5 seconds ahead of the wall clock,
+// and no more for restarting often: by a millisecond each time.
 //
 // Now is O(1), some 50 ns and the wall clock (BenchmarkHLC), plus what persist
 // takes when the bound is raised. Nothing is allocated.
@@ -77,17 +83,17 @@ func NewHLC(wall func() time.Time, bound Stamp, persist func(Stamp) error) *HLC 
 // the next call tries again. At [MaxStamp] it returns [ErrExhausted] for ever.
 func (c *HLC) Now() (Stamp, error) {
 	wall := NewStamp(c.wall(), 0)
+	if wall > ceiling {
+		wall = 0
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == MaxStamp {
 		return 0, ErrExhausted
 	}
-	s := c.last.Next()
-	if wall <= ceiling {
-		s = max(s, wall)
-	}
+	s := max(c.last.Next(), wall)
 	if c.persist != nil && s > c.bound {
-		bound := s.Add(BoundAhead)
+		bound := max(wall.Add(BoundAhead), s.Add(boundStep))
 		if err := c.persist(bound); err != nil {
 			return 0, fmt.Errorf("clock: make bound %v durable: %w", bound, err)
 		}

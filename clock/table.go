@@ -17,7 +17,7 @@ import "github.com/concord-crdt/concord/codec"
 // ready.
 type Table struct {
 	origins []Origin
-	index   map[Origin]uint32 // nil up to maxLinear origins
+	index   map[Origin]uint32 // nil until there were more than maxLinear origins
 
 	used       int  // origins 0 to used-1 were read by a decoder
 	outOfOrder bool // a decoder met a number above used
@@ -74,7 +74,7 @@ func (t *Table) Len() int { return len(t.origins) }
 // Reset empties the table and keeps its memory.
 func (t *Table) Reset() {
 	t.origins = t.origins[:0]
-	t.index = nil
+	clear(t.index)
 	t.used, t.outOfOrder = 0, false
 }
 
