@@ -57,7 +57,7 @@ func (c *Context) AddRange(r Range) {
 		return
 	}
 	// Ranges i to j-1 touch or overlap r, and become part of it.
-	i := c.search(r.Origin, r.From-1)
+	i := c.search(&r.Origin, r.From-1)
 	j := i
 	for ; j < len(c.beyond) && c.beyond[j].Origin == r.Origin && c.beyond[j].From-1 <= r.To; j++ {
 		r.From = min(r.From, c.beyond[j].From)
@@ -79,7 +79,7 @@ func (c *Context) Contains(d Dot) bool {
 	if d.N == 0 || len(c.beyond) == 0 {
 		return false
 	}
-	i := c.search(d.Origin, d.N)
+	i := c.search(&d.Origin, d.N)
 	return i < len(c.beyond) && c.beyond[i].Contains(d)
 }
 
@@ -92,7 +92,7 @@ func (c *Context) Covers(o *Context) bool {
 	// of c is a hole.
 	j := 0
 	for _, r := range o.beyond {
-		j = skipBefore(c.beyond, j, r.Origin, r.From)
+		j = skipBefore(c.beyond, j, &r.Origin, r.From)
 		if j < len(c.beyond) && c.beyond[j].Origin == r.Origin &&
 			c.beyond[j].From <= r.From && r.To <= c.beyond[j].To {
 			continue
@@ -135,7 +135,7 @@ func union(a, b []Range) []Range {
 	merged := make([]Range, 0, len(a)+len(b))
 	for len(a) > 0 || len(b) > 0 {
 		from := &a
-		if len(a) == 0 || len(b) > 0 && compareFrom(b[0], a[0]) < 0 {
+		if len(a) == 0 || len(b) > 0 && beginsBefore(&b[0], &a[0]) {
 			from = &b
 		}
 		r := (*from)[0]
@@ -162,7 +162,7 @@ func (c *Context) Vector() *VersionVector { return &c.vector }
 // Last returns the greatest number of o in the set, whatever holes there are
 // before it, or 0 if the set has no dot of o.
 func (c *Context) Last(o Origin) uint64 {
-	if i := c.search(o, math.MaxUint64); i < len(c.beyond) && c.beyond[i].Origin == o {
+	if i := c.search(&o, math.MaxUint64); i < len(c.beyond) && c.beyond[i].Origin == o {
 		return c.beyond[i].To
 	} else if i > 0 && c.beyond[i-1].Origin == o {
 		return c.beyond[i-1].To
@@ -177,7 +177,7 @@ func (c *Context) Ranges() iter.Seq[Range] {
 		j := 0
 		for i := range c.vector.entries {
 			e := &c.vector.entries[i]
-			for ; j < len(c.beyond) && c.beyond[j].Origin.Compare(e.origin) < 0; j++ {
+			for ; j < len(c.beyond) && compareOrigins(&c.beyond[j].Origin, &e.origin) < 0; j++ {
 				if !yield(c.beyond[j]) {
 					return
 				}
@@ -200,7 +200,7 @@ func (c *Context) NumRanges() int { return len(c.beyond) }
 // NumRangesOf returns the number of ranges of o beyond the vector. Who adds
 // dots that arrive out of order keeps it within [MaxRanges].
 func (c *Context) NumRangesOf(o Origin) int {
-	first := c.search(o, 0)
+	first := c.search(&o, 0)
 	i := first
 	for i < len(c.beyond) && c.beyond[i].Origin == o {
 		i++
@@ -215,7 +215,7 @@ func (c *Context) Missing(o *Context) []Range {
 	var missing []Range
 	i, j := 0, 0
 	for r := range o.Ranges() {
-		i = seek(c.vector.entries, i, r.Origin)
+		i = seek(c.vector.entries, i, &r.Origin)
 		if i < len(c.vector.entries) && c.vector.entries[i].origin == r.Origin {
 			n := c.vector.entries[i].n
 			if r.To <= n {
@@ -224,7 +224,7 @@ func (c *Context) Missing(o *Context) []Range {
 			r.From = max(r.From, n+1)
 		}
 		// Cut out of r what the ranges of c hold; the rest follows the last one.
-		j = skipBefore(c.beyond, j, r.Origin, r.From)
+		j = skipBefore(c.beyond, j, &r.Origin, r.From)
 		whole := false
 		for k := j; k < len(c.beyond) && c.beyond[k].Origin == r.Origin && c.beyond[k].From <= r.To; k++ {
 			held := c.beyond[k]
@@ -272,11 +272,11 @@ func (c *Context) String() string {
 
 // search returns the index of the first range beyond the vector that ends at or
 // after number n of o.
-func (c *Context) search(o Origin, n uint64) int {
+func (c *Context) search(o *Origin, n uint64) int {
 	lo, hi := 0, len(c.beyond)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if endsBefore(c.beyond[mid], o, n) {
+		if endsBefore(&c.beyond[mid], o, n) {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -287,20 +287,23 @@ func (c *Context) search(o Origin, n uint64) int {
 
 // skipBefore returns the first index from i on of a range that ends at or after
 // number n of o.
-func skipBefore(ranges []Range, i int, o Origin, n uint64) int {
-	for i < len(ranges) && endsBefore(ranges[i], o, n) {
+func skipBefore(ranges []Range, i int, o *Origin, n uint64) int {
+	for i < len(ranges) && endsBefore(&ranges[i], o, n) {
 		i++
 	}
 	return i
 }
 
 // endsBefore reports whether all of r lies before number n of o.
-func endsBefore(r Range, o Origin, n uint64) bool {
-	return Dot{r.Origin, r.To}.Compare(Dot{o, n}) < 0
+func endsBefore(r *Range, o *Origin, n uint64) bool {
+	c := compareOrigins(&r.Origin, o)
+	return c < 0 || c == 0 && r.To < n
 }
 
-func compareFrom(a, b Range) int {
-	return Dot{a.Origin, a.From}.Compare(Dot{b.Origin, b.From})
+// beginsBefore reports whether r is before s in canonical order.
+func beginsBefore(r, s *Range) bool {
+	c := compareOrigins(&r.Origin, &s.Origin)
+	return c < 0 || c == 0 && r.From < s.From
 }
 
 // Write writes the vector, then the number of origins with ranges beyond it,

@@ -83,9 +83,19 @@ func TestContextQueries(t *testing.T) {
 	one.AddRange(in(ob, span(7, most)))
 	check(t, "Count beyond 64 bits", one.Count(), uint64(most))
 
+	var all []clock.Range
 	for r := range c.Ranges() {
-		if r.Origin == ob {
-			break // leaves among the ranges beyond the vector
+		all = append(all, r)
+	}
+	for n := range all {
+		var some []clock.Range
+		for r := range c.Ranges() {
+			if some = append(some, r); len(some) > n {
+				break
+			}
+		}
+		if diff := cmp.Diff(all[:n+1], some); diff != "" {
+			t.Errorf("Ranges, left after %d (-want +got):\n%s", n+1, diff)
 		}
 	}
 }

@@ -63,6 +63,9 @@ func TestOrder(t *testing.T) {
 		{},
 		{Origin: clock.Origin{Incarnation: 1}, N: 5},
 		{Origin: clock.Origin{Replica: clock.ReplicaID{15: 1}}, N: 4},
+		{Origin: clock.Origin{Replica: clock.ReplicaID{8: 1}}, N: 3},
+		{Origin: clock.Origin{Replica: clock.ReplicaID{7: 1}}, N: 3},
+		{Origin: clock.Origin{Replica: clock.ReplicaID{7: 2}}, N: 1},
 		{Origin: oa, N: 1},
 		{Origin: oa, N: 2},
 		{Origin: ob, N: 1},
@@ -79,6 +82,9 @@ func TestOrder(t *testing.T) {
 				want = 1
 			}
 			check(t, d.String()+" to "+e.String(), d.Compare(e), want)
+			if id := d.Origin.Replica.Compare(e.Origin.Replica); id != 0 && id != want {
+				t.Errorf("the ids of %v and %v: %d, want %d", d, e, id, want)
+			}
 		}
 	}
 	check(t, "sorted", slices.IsSortedFunc(dots, clock.Dot.Compare), true)

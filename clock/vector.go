@@ -67,7 +67,7 @@ type entry struct {
 
 // Get returns the last number of o, or 0 if the vector has no dot of o.
 func (v *VersionVector) Get(o Origin) uint64 {
-	if i := v.search(o); i < len(v.entries) && v.entries[i].origin == o {
+	if i := v.search(&o); i < len(v.entries) && v.entries[i].origin == o {
 		return v.entries[i].n
 	}
 	return 0
@@ -76,7 +76,7 @@ func (v *VersionVector) Get(o Origin) uint64 {
 // Set makes n the last number of o, whether that raises or lowers it; 0 removes
 // the origin.
 func (v *VersionVector) Set(o Origin, n uint64) {
-	i := v.search(o)
+	i := v.search(&o)
 	known := i < len(v.entries) && v.entries[i].origin == o
 	switch {
 	case known && n == 0:
@@ -90,7 +90,7 @@ func (v *VersionVector) Set(o Origin, n uint64) {
 
 // Advance adds d and all dots of its origin before it. It never lowers.
 func (v *VersionVector) Advance(d Dot) {
-	i := v.search(d.Origin)
+	i := v.search(&d.Origin)
 	switch {
 	case i < len(v.entries) && v.entries[i].origin == d.Origin:
 		v.entries[i].n = max(v.entries[i].n, d.N)
@@ -110,7 +110,7 @@ func (v *VersionVector) Covers(o *VersionVector) bool {
 	i := 0
 	for j := range o.entries {
 		e := &o.entries[j]
-		i = seek(v.entries, i, e.origin)
+		i = seek(v.entries, i, &e.origin)
 		if i == len(v.entries) || v.entries[i].origin != e.origin || v.entries[i].n < e.n {
 			return false
 		}
@@ -124,7 +124,7 @@ func (v *VersionVector) Compare(o *VersionVector) Ordering {
 	i, j := 0, 0
 	for i < len(v.entries) && j < len(o.entries) && !(more && less) {
 		a, b := &v.entries[i], &o.entries[j]
-		switch c := a.origin.Compare(b.origin); {
+		switch c := compareOrigins(&a.origin, &b.origin); {
 		case c < 0:
 			more = true
 			i++
@@ -159,7 +159,7 @@ func (v *VersionVector) Join(o *VersionVector) {
 	missing, i := 0, 0
 	for j := range o.entries {
 		e := &o.entries[j]
-		i = seek(v.entries, i, e.origin)
+		i = seek(v.entries, i, &e.origin)
 		if i < len(v.entries) && v.entries[i].origin == e.origin {
 			v.entries[i].n = max(v.entries[i].n, e.n)
 		} else {
@@ -176,7 +176,7 @@ func (v *VersionVector) Join(o *VersionVector) {
 	for k := len(v.entries) - 1; missing > 0; k-- {
 		c := -1
 		if i >= 0 {
-			c = v.entries[i].origin.Compare(o.entries[j].origin)
+			c = compareOrigins(&v.entries[i].origin, &o.entries[j].origin)
 		}
 		if c >= 0 {
 			v.entries[k] = v.entries[i]
@@ -196,7 +196,7 @@ func (v *VersionVector) Join(o *VersionVector) {
 func (v *VersionVector) Meet(o *VersionVector) {
 	kept, j := v.entries[:0], 0
 	for _, e := range v.entries {
-		j = seek(o.entries, j, e.origin)
+		j = seek(o.entries, j, &e.origin)
 		if j < len(o.entries) && o.entries[j].origin == e.origin {
 			kept = append(kept, entry{e.origin, min(e.n, o.entries[j].n)})
 		}
@@ -280,14 +280,14 @@ func ReadVersionVector(r *codec.Reader, t *Table) VersionVector {
 }
 
 // search returns the index of the first entry whose origin is not before o.
-func (v *VersionVector) search(o Origin) int { return searchIn(v.entries, 0, len(v.entries), o) }
+func (v *VersionVector) search(o *Origin) int { return searchIn(v.entries, 0, len(v.entries), o) }
 
 // searchIn returns the first index from lo to hi whose origin is not before o,
 // or hi.
-func searchIn(entries []entry, lo, hi int, o Origin) int {
+func searchIn(entries []entry, lo, hi int, o *Origin) int {
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if entries[mid].origin.Compare(o) < 0 {
+		if compareOrigins(&entries[mid].origin, o) < 0 {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -299,9 +299,9 @@ func searchIn(entries []entry, lo, hi int, o Origin) int {
 // seek is search from index from on, which must not be behind the result. It
 // gallops, so that a walk costs no more than a merge when both sides are dense,
 // and a search when one side is small.
-func seek(entries []entry, from int, o Origin) int {
+func seek(entries []entry, from int, o *Origin) int {
 	lo, hi := from, from
-	for step := 1; hi < len(entries) && entries[hi].origin.Compare(o) < 0; step *= 2 {
+	for step := 1; hi < len(entries) && compareOrigins(&entries[hi].origin, o) < 0; step *= 2 {
 		lo = hi + 1
 		hi += step
 	}
