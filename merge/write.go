@@ -1,0 +1,104 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// What [Collection.CheckWrite] refuses a write for.
+var (
+	// ErrFieldType means that a field is written as another type than the
+	// schema's.
+	ErrFieldType = errors.New("merge: wrong type of field")
+	// ErrKind means that a value is not of the field's kind.
+	ErrKind = errors.New("merge: wrong kind of value")
+	// ErrNotEntitled means that the author's role may not write the field.
+	ErrNotEntitled = errors.New("merge: role may not write the field")
+)
+
+// WriteError is one reason to refuse a write. It wraps [ErrFieldType],
+// [ErrKind] or [ErrNotEntitled].
+type WriteError struct {
+	Field  string // with the keys of maps below it, separated by slashes
+	Detail string
+	Err    error
+}
+
+func (e *WriteError) Error() string { return fmt.Sprintf("%v: field %q: %s", e.Err, e.Field, e.Detail) }
+
+// Unwrap gives the class of the fault.
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// CheckWrite decides whether an author of a role may make a part of a change:
+// declared fields are written as their types, values are of the declared kinds,
+// and the role may write them. It reports every fault at once, each as a
+// [*WriteError], in canonical order. Fields that are not declared, and births
+// and deletions, are free.
+//
+// The answer follows from the part, the role and the rules alone, so all
+// replicas give the same.
+//
+// CheckWrite is O(entries in the part).
+func (c *Collection) CheckWrite(p *crdt.Part, role string) error {
+	if c == nil || p.Patch == nil {
+		return nil
+	}
+	var errs []error
+	for _, kid := range p.Patch.Kids {
+		r, declared := c.rule(kid.Key.Name)
+		if !declared {
+			continue
+		}
+		if kid.Key.Type != r.Type {
+			errs = append(errs, &WriteError{kid.Key.Name, fmt.Sprintf("it is a %v, not a %v", r.Type, kid.Key.Type), ErrFieldType})
+		}
+		if len(r.Write) > 0 && !slices.Contains(r.Write, role) {
+			errs = append(errs, &WriteError{kid.Key.Name, fmt.Sprintf("%q may not, %s may", role, list(r.Write)), ErrNotEntitled})
+		}
+		if kid.Key.Type == r.Type && r.Of != Any {
+			errs = append(errs, kindFaults(kid, r.Of)...)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// kindFaults looks at the values that a patch of one field adds, level by
+// level: how deep a patch goes is its author's choice.
+func kindFaults(root crdt.PatchKid, of Kind) (errs []error) {
+	type level struct {
+		path []string
+		kid  crdt.PatchKid
+	}
+	check := func(at level, encoded []byte) {
+		if v, err := codec.DecodeValue(encoded); err == nil && !of.Takes(v) {
+			errs = append(errs, &WriteError{strings.Join(at.path, "/"), fmt.Sprintf("it takes a value of kind %v, not %s", of, kindOf(v)), ErrKind})
+		}
+	}
+	todo := []level{{[]string{root.Key.Name}, root}}
+	for len(todo) > 0 {
+		at := todo[0]
+		todo = todo[1:]
+		switch at.kid.Key.Type {
+		case crdt.TypeRegister:
+			for _, e := range at.kid.Patch.Add {
+				check(at, e.Value)
+			}
+		case crdt.TypeSet:
+			for _, e := range at.kid.Patch.Kids {
+				if len(e.Patch.Add) > 0 {
+					check(at, []byte(e.Key.Name))
+				}
+			}
+		case crdt.TypeMap:
+			for _, k := range at.kid.Patch.Kids {
+				todo = append(todo, level{append(slices.Clone(at.path), k.Key.Name), k})
+			}
+		}
+	}
+	return errs
+}
