@@ -15,6 +15,7 @@ const (
 	kindNil kind = iota
 	kindBool
 	kindInt
+	kindWide // an integer above the range of int64, which fields may hold and values may not
 	kindFloat
 	kindString
 	kindBytes
@@ -36,71 +37,93 @@ type head struct {
 // CheckValue reports whether b is exactly one value in its canonical form, the
 // form that [AppendValue] writes. It returns nil, or a *[DecodeError].
 //
-// O(len(b)) in time. It does not recurse, and keeps 128 levels on the stack:
-// no input makes it allocate, but for the error.
+// O(len(b)) in time. It does not recurse. It allocates nothing up to a nesting
+// of 8, and at most 10 KiB beyond.
 func CheckValue(b []byte) error {
 	r := Reader{buf: b}
-	r.checkValue()
+	r.checkValue(false)
 	return r.Close()
 }
 
-// level is an open list or map during a check.
-type level struct {
-	left  int  // elements still to come; keys and values each count
-	isMap bool // an even number left means that a key is next
-	key   []byte
-	first bool // no key seen yet
+// checkValue reads one value, whatever it holds, and fails where it is not
+// canonical. Integers above the range of int64 pass only if wide is set.
+func (r *Reader) checkValue(wide bool) {
+	h, _ := r.checkHead(wide)
+	if r.err == nil && h.open() {
+		r.checkNested(h, wide)
+	}
 }
 
-func (r *Reader) checkValue() {
-	var stack [MaxDepth]level
-	depth := 0
-	for {
+// checkHead reads the head of a value, and the content of a string or of
+// bytes, which it returns.
+func (r *Reader) checkHead(wide bool) (head, []byte) {
+	start := r.off
+	h := r.valueHead()
+	var content []byte
+	switch h.kind {
+	case kindWide:
+		if !wide {
+			r.failAt(start, "integer", &LimitError{What: "integer", Got: h.bits, Max: math.MaxInt64})
+		}
+	case kindString:
+		content = r.take("string", h.n)
+		if !utf8.Valid(content) {
+			r.failAt(start, "string", ErrMalformed)
+		}
+	case kindBytes:
+		content = r.take("bytes", h.n)
+	}
+	return h, content
+}
+
+// level is a list or map in which a check is.
+type level struct {
+	left  int    // elements still to come; in a map keys and values each count
+	isMap bool   // if so, an even number left means that a key is next
+	key   []byte // the last key, nil before the first
+}
+
+// nested returns the level that h opens.
+func (h head) nested() level {
+	if h.kind == kindMap {
+		return level{left: 2 * h.n, isMap: true}
+	}
+	return level{left: h.n}
+}
+
+// open reports whether h is a list or map with elements to come.
+func (h head) open() bool { return (h.kind == kindList || h.kind == kindMap) && h.n > 0 }
+
+// checkNested reads the elements of the list or map that h opened.
+func (r *Reader) checkNested(h head, wide bool) {
+	var shallow [8]level // most values are no deeper than this
+	stack := append(shallow[:0], h.nested())
+	for len(stack) > 0 {
+		top := &stack[len(stack)-1]
+		if top.left == 0 {
+			stack = stack[:len(stack)-1]
+			continue
+		}
 		start := r.off
-		h := r.valueHead()
-		var content []byte
-		if h.kind == kindString || h.kind == kindBytes {
-			content = r.take("value", h.n)
+		h, content := r.checkHead(wide)
+		if r.err == nil && top.isMap && top.left%2 == 0 {
+			switch {
+			case h.kind != kindString:
+				r.failAt(start, "map key", ErrMalformed)
+			case top.key != nil && bytes.Compare(top.key, content) >= 0:
+				r.failAt(start, "map key", ErrNotCanonical)
+			}
+			top.key = content
+		}
+		top.left--
+		if (h.kind == kindList || h.kind == kindMap) && len(stack) == MaxDepth {
+			r.failAt(start, "nesting", &LimitError{What: "nesting", Got: MaxDepth + 1, Max: MaxDepth})
 		}
 		if r.err != nil {
 			return
 		}
-		if h.kind == kindString && !utf8.Valid(content) {
-			r.failAt(start, "string", ErrMalformed)
-			return
-		}
-		if depth > 0 {
-			top := &stack[depth-1]
-			if top.isMap && top.left%2 == 0 {
-				if h.kind != kindString {
-					r.failAt(start, "map key", ErrMalformed)
-					return
-				}
-				if !top.first && bytes.Compare(top.key, content) >= 0 {
-					r.failAt(start, "map key", ErrNotCanonical)
-					return
-				}
-				top.key, top.first = content, false
-			}
-			top.left--
-		}
-		if (h.kind == kindList || h.kind == kindMap) && depth == MaxDepth {
-			r.failAt(start, "nesting", &LimitError{What: "nesting", Got: MaxDepth + 1, Max: MaxDepth})
-			return
-		}
-		switch {
-		case h.kind == kindList && h.n > 0:
-			stack[depth] = level{left: h.n}
-			depth++
-		case h.kind == kindMap && h.n > 0:
-			stack[depth] = level{left: 2 * h.n, isMap: true, first: true}
-			depth++
-		}
-		for depth > 0 && stack[depth-1].left == 0 {
-			depth--
-		}
-		if depth == 0 {
-			return
+		if h.open() {
+			stack = append(stack, h.nested())
 		}
 	}
 }
@@ -174,7 +197,7 @@ func (r *Reader) uintHead(start int, log byte) head {
 	case u < least[log]:
 		r.failAt(start, "integer", ErrNotCanonical)
 	case u > math.MaxInt64:
-		r.failAt(start, "integer", &LimitError{What: "integer", Got: u, Max: math.MaxInt64})
+		return head{kind: kindWide, bits: u}
 	}
 	return head{kind: kindInt, bits: u}
 }
