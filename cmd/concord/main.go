@@ -1,0 +1,8 @@
+// Command concord keeps a replicated store: see concord help.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
