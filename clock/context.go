@@ -24,7 +24,7 @@ const MaxRanges = 64
 // Missing and iteration are O(n+r) of both sides together. A range takes 40
 // bytes. Contains, Covers, Equal and Count allocate nothing.
 //
-// Not safe for concurrent use. The zero value is empty. Assigning a context
+// Safe for concurrent reading only. The zero value is empty. Assigning a context
 // shares its memory: use Clone.
 //
 // Source: Almeida, Shoker and Baquero, "Delta State Replicated Data Types",
@@ -76,7 +76,7 @@ func (c *Context) Contains(d Dot) bool {
 	if c.vector.Contains(d) {
 		return true
 	}
-	if d.N == 0 || len(c.beyond) == 0 {
+	if len(c.beyond) == 0 {
 		return false
 	}
 	i := c.search(&d.Origin, d.N)

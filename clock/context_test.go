@@ -214,12 +214,15 @@ func TestContextAtTheLimits(t *testing.T) {
 		t.Errorf("%d ranges: got %d, %v", c.NumRanges(), got.NumRanges(), err)
 	}
 
-	// Origins of the vector and of the ranges together: table and halves apart
-	// are within the limit.
+	// Origins of the vector and of the ranges together.
 	var wide clock.Context
-	for i := range uint64(clock.MaxOrigins + 1) {
+	for i := range uint64(clock.MaxOrigins) {
 		wide.AddRange(clock.Range{Origin: clock.Origin{Incarnation: i}, From: 1 + i%2, To: 5})
 	}
+	if got, err := decodeContext(encode(&wide)); err != nil || !got.Equal(&wide) {
+		t.Errorf("%d origins: got %d dots, %v", clock.MaxOrigins, got.Count(), err)
+	}
+	wide.AddRange(clock.Range{Origin: oa, From: 2, To: 5})
 	var w codec.Writer
 	var table clock.Table
 	wide.Write(&w, &table)
@@ -227,6 +230,25 @@ func TestContextAtTheLimits(t *testing.T) {
 	got = clock.ReadContext(r, &table)
 	if !errors.Is(r.Err(), codec.ErrLimit) || got.Count() != 0 {
 		t.Errorf("%d origins: got %d dots, %v", clock.MaxOrigins+1, got.Count(), r.Err())
+	}
+}
+
+func TestContextAtTheEdges(t *testing.T) {
+	for _, c := range []*clock.Context{
+		context(span(most, most)),
+		context(span(1, 3), span(most, most)),
+		context(span(1, 3), span(most-1, most)),
+		context(span(1, 3), span(5, most)),
+		context(span(1, most-2), span(most, most)),
+		context(span(1, most)),
+		context(span(1, 3), span(5, most-2), span(most, most)),
+		context(in(clock.Origin{}, span(1, 2)), span(1, 1)), // to a set the zero origin is one as others
+		context(in(clock.Origin{}, span(4, 5)), span(1, 1)),
+	} {
+		got, err := decodeContext(encode(c))
+		if err != nil || !got.Equal(c) {
+			t.Errorf("%v is read as %v, %v", c, &got, err)
+		}
 	}
 }
 

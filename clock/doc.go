@@ -26,8 +26,8 @@
 // small numbers through a [Table], which is written in front of what uses it.
 //
 // Sets are values with slices inside. Assigning one shares them: copy with
-// Clone. Apart from [HLC], nothing here is safe for concurrent use while one
-// side writes.
+// Clone. Several goroutines may read a set that nobody changes; a table belongs
+// to one goroutine, and an HLC to all.
 //
 // The package is pure. It reads no wall clock, knows no storage and no network,
 // and uses no randomness: time and durability come in as functions (see

@@ -28,9 +28,10 @@ const ceiling = MaxStamp - 366*24*60*60*1000<<logicalBits
 // HLC is a hybrid logical clock: it gives out stamps that always rise, and keep
 // to the wall clock where that rises too.
 //
-// A stamp is greater than every stamp given out or observed before, also when
-// the wall clock goes back, stands still, or shows 1970 or 2099. While the wall
-// clock lags, the logical part counts, and carries into the milliseconds.
+// A stamp is greater than every stamp given out or observed before (one
+// exception is with Observe), also when the wall clock goes back, stands still,
+// or shows 1970 or 2099. While the wall clock lags, the logical part counts, and
+// carries into the milliseconds.
 //
 // Across restarts the order holds by a durable bound: no stamp above it is given
 // out before a greater one is durable. The bound is set [BoundAhead] ahead of the

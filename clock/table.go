@@ -107,6 +107,9 @@ func ReadTable(r *codec.Reader, max int) *Table {
 		return t
 	}
 	t.origins = make([]Origin, 0, count)
+	if count > maxLinear {
+		t.index = make(map[Origin]uint32, count)
+	}
 	var o Origin
 	for i := range count {
 		same := r.Bool()
@@ -132,12 +135,12 @@ func ReadTable(r *codec.Reader, max int) *Table {
 	return t
 }
 
-// CheckUse records [codec.ErrNotCanonical] in r unless all origins of the table
-// were read since, and their first uses were in the order of their numbers.
+// CheckUse records [codec.ErrNotCanonical] in r unless decoders met every origin
+// of the table, and met them for the first time in the order of their numbers.
 //
-// A decoder of a structure that has a table of its own calls it at the end:
-// without it one structure has many encodings, which differ in the order of the
-// table or in origins that nothing uses.
+// Who reads a structure that has a table of its own calls it at the end. Without
+// it one structure has many encodings, which differ in the order of the table or
+// in origins that nothing uses.
 func (t *Table) CheckUse(r *codec.Reader) {
 	if t.outOfOrder || t.used != len(t.origins) {
 		r.Fail("use of the origin table", codec.ErrNotCanonical)

@@ -51,7 +51,7 @@ func (o Ordering) String() string {
 // allocates when origins are added, Set and Advance when one is; everything else
 // but Clone allocates nothing.
 //
-// Not safe for concurrent use. The zero value is empty. Assigning a vector
+// Safe for concurrent reading only. The zero value is empty. Assigning a vector
 // shares its memory: use Clone.
 //
 // Source: Parker et al., "Detection of Mutual Inconsistency in Distributed
