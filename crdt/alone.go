@@ -1,0 +1,130 @@
+package crdt
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+)
+
+// replica is one replica of a type that is used alone: a state, a name for its
+// changes, and a clock where the type reads one.
+type replica struct {
+	state  State
+	origin clock.Origin
+	n      uint64
+	hlc    *clock.HLC
+}
+
+func newReplica(o clock.Origin, hlc *clock.HLC) *replica { return &replica{origin: o, hlc: hlc} }
+
+// mutate makes one change. After an error the state is as it was.
+func (r *replica) mutate(edit func(*Editor) error) (*Delta, error) {
+	d := &Delta{Dot: clock.Dot{Origin: r.origin, N: r.n + 1}}
+	if r.hlc != nil {
+		var err error
+		if d.Stamp, err = r.hlc.Now(); err != nil {
+			return nil, fmt.Errorf("crdt: %w", err)
+		}
+	}
+	e := newEditor(&r.state, d.Dot, nil, nil)
+	if err := edit(e); err != nil {
+		e.Undo()
+		return nil, err
+	}
+	p, err := e.Patch()
+	if err != nil {
+		e.Undo()
+		return nil, err
+	}
+	if p.empty() {
+		return nil, nil
+	}
+	d.Patch = p
+	r.n++
+	r.state.context.Add(d.Dot)
+	r.state.metas.add(d.Dot, d.meta())
+	return d, nil
+}
+
+// Join takes over a delta of another replica, in any order and any number of
+// times. emit, when not nil, is told what changed. A delta whose dot names
+// another content here, or that treats a field as another shape, is refused and
+// changes nothing.
+func (r *replica) Join(d *Delta, emit func(Event)) error {
+	if !r.state.root.fits(d.Patch) && len(r.state.root.kids) > 0 {
+		return fmt.Errorf("crdt: join %v: %w", d.Dot, ErrShapeMismatch)
+	}
+	for _, c := range d.Patch.Kids {
+		if err := r.state.root.kid(c.Key).check(c.Key.Type, c.Patch); err != nil {
+			return fmt.Errorf("crdt: join %v: %w", d.Dot, err)
+		}
+	}
+	r.state.apply(d.Dot, d.meta(), d.Patch, listen(emit))
+	if d.Dot.Origin == r.origin {
+		r.n = max(r.n, d.Dot.N)
+	}
+	if r.hlc != nil {
+		r.hlc.Observe(d.Stamp)
+	}
+	return nil
+}
+
+// State is the whole state: joining it has the effect of joining every delta
+// that it is made of.
+func (r *replica) State() *State { return &r.state }
+
+// JoinState takes over a whole state.
+func (r *replica) JoinState(s *State, emit func(Event)) { r.state.Join(s, emit) }
+
+// Delta is what a mutation of a type used alone returns: a small state of the
+// same lattice. Joining it has the effect of the mutation.
+type Delta struct {
+	Dot   clock.Dot
+	Stamp clock.Stamp
+	Patch *Patch
+}
+
+func (d *Delta) meta() Meta { return Meta{Stamp: d.Stamp, Author: &Author{}, Edits: true} }
+
+// Encode is the canonical form of the delta: a change of one part without a
+// key.
+func (d *Delta) Encode() []byte {
+	c := Change{Dot: d.Dot, Stamp: d.Stamp, Parts: []Part{{Birth: &Birth{}, Patch: d.Patch}}}
+	d.Patch.walk(func(p *Patch) {
+		for _, id := range p.Remove {
+			c.Parts[0].Saw = append(c.Parts[0].Saw, Ref{Dot: id.Dot})
+		}
+	})
+	return c.Encode()
+}
+
+// DecodeDelta reads what [Delta.Encode] wrote, and nothing else.
+func DecodeDelta(b []byte) (*Delta, error) {
+	c, err := DecodeChange(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Parts) != 1 || c.Parts[0].Patch == nil || c.Parts[0].Key != "" {
+		return nil, fmt.Errorf("crdt: decode delta: %w", codec.ErrMalformed)
+	}
+	d := &Delta{Dot: c.Dot, Stamp: c.Stamp, Patch: c.Parts[0].Patch}
+	if !slices.Equal(d.Encode(), b) {
+		return nil, fmt.Errorf("crdt: decode delta: %w", codec.ErrNotCanonical)
+	}
+	return d, nil
+}
+
+// convert turns a decoded value into T: integers come back as int64.
+func convert[T any](v any) (t T, ok bool) {
+	if t, ok = v.(T); ok {
+		return t, true
+	}
+	rv, rt := reflect.ValueOf(v), reflect.TypeFor[T]()
+	if !rv.IsValid() || rt.Kind() == reflect.String || !rv.CanConvert(rt) {
+		return t, false
+	}
+	return rv.Convert(rt).Interface().(T), true
+}

@@ -1,0 +1,278 @@
+package crdt
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+)
+
+// Editor makes one change to one state. What it does takes effect at once, so
+// a later call sees an earlier one; [Editor.Patch] gives the delta. After an
+// error every further call fails with it, and [Editor.Undo] brings the state back
+// to what it was: a half change is not a change.
+//
+// A write supersedes the entries that the actor saw and leaves the others
+// alone: with Seen set to the version that a form was opened at, a value that
+// arrived since stays as a sibling. Positions in texts are those of the state as
+// it is now.
+//
+// Not safe for concurrent use.
+type Editor struct {
+	state  *State
+	dot    clock.Dot
+	births []clock.Dot // that the change names: a counter's run belongs to them
+	seen   *clock.VersionVector
+	next   uint32
+	patch  Patch
+	texts  []*textEdit // open texts, encoded at the end
+	log    []step      // what was done to entries, to be taken back
+	err    error
+}
+
+// step is one insertion or removal of an entry.
+type step struct {
+	node  *node
+	entry Entry
+	added bool
+}
+
+// ErrType is returned when a field, or a key of a map, is used as another type
+// than the call asks for.
+var ErrType = errors.New("crdt: wrong type")
+
+// NewEditor edits a state under the name of the change to come. seen is what
+// the actor saw; nil means all that is there.
+func newEditor(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) *Editor {
+	s.root.shape = Keyed
+	return &Editor{state: s, dot: d, births: births, seen: seen, patch: Patch{Shape: Keyed}}
+}
+
+// EditOptions are the circumstances of a change to a record.
+type EditOptions struct {
+	Dot    clock.Dot
+	Seen   *clock.VersionVector // what the actor saw; nil means the record as it is
+	Delete DeletePolicy
+	Parent *Birth // taken if the change turns out to be a birth
+}
+
+// RecordEditor makes one change to one record.
+type RecordEditor struct {
+	*Editor
+	rec  *Record
+	part Part
+}
+
+// Edit begins a change. A record without a live birth gets one by it.
+func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
+	e := &RecordEditor{rec: r, part: Part{Key: key, Heads: newRefs(&r.State, r.heads)}}
+	live := r.Live(o.Delete)
+	e.part.Births = newRefs(&r.State, live)
+	if len(live) == 0 {
+		e.part.Birth = &Birth{}
+		if o.Parent != nil {
+			e.part.Birth = o.Parent
+		}
+		live = []clock.Dot{o.Dot}
+	}
+	e.Editor = newEditor(&r.State, o.Dot, live, o.Seen)
+	return e
+}
+
+// Part ends the change and gives its part, with what it supersedes. changed is
+// false if nothing was altered: a change is then not to be made, unless create
+// asks for a birth without fields.
+func (e *RecordEditor) Part(create bool) (p Part, changed bool, err error) {
+	patch, err := e.Patch()
+	if err != nil {
+		return Part{}, false, err
+	}
+	if !patch.empty() {
+		e.part.Patch = patch
+		e.part.Saw = sawBy(&e.rec.State, patch)
+	}
+	changed = !patch.empty() || (create && e.part.Birth != nil)
+	return e.part, changed, nil
+}
+
+// Commit enters the change in the record that it was made on: its dot, heads
+// and meta. The patch is there already.
+func (e *RecordEditor) Commit(c *Change, digest uint32) {
+	r, p := e.rec, &e.part
+	r.note(c.Dot, p)
+	r.context.Add(c.Dot)
+	r.metas.add(c.Dot, r.meta(c, p, digest))
+}
+
+// sawBy lists the changes whose entries a patch removes, with the digests that
+// the state remembers.
+func sawBy(s *State, p *Patch) []Ref {
+	var dots []clock.Dot
+	p.walk(func(p *Patch) {
+		for _, id := range p.Remove {
+			dots = append(dots, id.Dot)
+		}
+	})
+	slices.SortFunc(dots, clock.Dot.Compare)
+	return newRefs(s, slices.Compact(dots))
+}
+
+// Patch ends the change and returns its delta, or the first error.
+func (e *Editor) Patch() (*Patch, error) {
+	if e.err != nil {
+		return nil, e.err
+	}
+	for _, t := range e.texts {
+		t.finish(e)
+	}
+	e.patch.prune()
+	return &e.patch, nil
+}
+
+// Undo takes back all that the change did to the state. The editor must not be
+// used after it.
+func (e *Editor) Undo() {
+	for _, t := range e.texts {
+		t.undo(e.dot.Origin)
+	}
+	for _, s := range slices.Backward(e.log) {
+		if s.added {
+			s.node.remove(e.state, s.entry.ID)
+		} else {
+			s.node.insert(e.state, s.entry)
+		}
+	}
+	e.texts, e.log, e.patch = nil, nil, Patch{Shape: Keyed}
+	e.err = errEnded
+}
+
+var errEnded = errors.New("the change has ended")
+
+// Saw says that the actor saw the state up to v and nothing after. It must come
+// before the first edit.
+func (e *Editor) Saw(v *clock.VersionVector) {
+	if len(e.patch.Kids) > 0 {
+		e.fail(nil, errors.New("what the actor saw must be given before the first edit"))
+		return
+	}
+	seen := v.Clone()
+	e.seen = &seen
+}
+
+// Err returns the first error of the change.
+func (e *Editor) Err() error { return e.err }
+
+func (e *Editor) fail(path []Key, err error) error {
+	if e.err == nil {
+		e.err = fmt.Errorf("crdt: field %s: %w", pathString(path), err)
+	}
+	return e.err
+}
+
+func pathString(path []Key) string {
+	s := ""
+	for i, k := range path {
+		if i > 0 {
+			s += "/"
+		}
+		s += k.Name
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// Register is the register under a field name.
+func (e *Editor) Register(name string) RegisterField {
+	return RegisterField{e.field(name, TypeRegister)}
+}
+
+// Counter is the counter under a field name.
+func (e *Editor) Counter(name string) CounterField { return CounterField{e.field(name, TypeCounter)} }
+
+// Set is the set under a field name.
+func (e *Editor) Set(name string) SetField { return SetField{e.field(name, TypeSet)} }
+
+// Map is the map under a field name.
+func (e *Editor) Map(name string) MapField { return MapField{e.field(name, TypeMap)} }
+
+// Text is the text under a field name.
+func (e *Editor) Text(name string) TextField { return TextField{e.field(name, TypeText)} }
+
+func (e *Editor) field(name string, t Type) place { return place{ed: e, path: []Key{{name, t}}} }
+
+// place is where a field lies: the keys from the root. The node and the patch
+// come to be on first write.
+type place struct {
+	ed   *Editor
+	path []Key
+}
+
+func (p place) below(k Key) place {
+	return place{p.ed, append(slices.Clone(p.path), k)}
+}
+
+// look finds the node for reading; nil when it is not there.
+func (p place) look() *node {
+	n := &p.ed.state.root
+	for _, k := range p.path {
+		if n = n.kid(k); n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// open finds or makes the node and its patch for writing.
+func (p place) open() (*node, *Patch, error) {
+	if p.ed.err != nil {
+		return nil, nil, p.ed.err
+	}
+	if len(p.path) > codec.MaxDepth {
+		return nil, nil, p.ed.fail(p.path[:1], &codec.LimitError{What: "nesting", Got: uint64(len(p.path)), Max: codec.MaxDepth})
+	}
+	n, patch := &p.ed.state.root, &p.ed.patch
+	for i, k := range p.path {
+		if len(k.Name) > maxNameBytes {
+			return nil, nil, p.ed.fail(p.path[:1], &codec.LimitError{What: "name", Got: uint64(len(k.Name)), Max: maxNameBytes})
+		}
+		s, known := k.Type.shape()
+		if !known {
+			return nil, nil, p.ed.fail(p.path[:i+1], ErrType)
+		}
+		c := n.kid(k)
+		if c == nil {
+			c = newNode(s, k.Type)
+			n.put(k, c)
+		}
+		n, patch = c, patch.kid(k, s)
+	}
+	return n, patch, nil
+}
+
+// add makes an entry of this change.
+func (e *Editor) add(n *node, p *Patch, value []byte) {
+	x := Entry{ID: EntryID{e.dot, e.next}, Value: value}
+	e.next++
+	p.Add = append(p.Add, x)
+	n.insert(e.state, x)
+	e.log = append(e.log, step{n, x, true})
+}
+
+// supersede removes the entries that the actor saw and that match; those of
+// this very change leave no trace.
+func (e *Editor) supersede(n *node, p *Patch, match func(Entry) bool) {
+	for _, x := range slices.Clone(n.entries) {
+		own := x.ID.Dot == e.dot
+		if !own && e.seen != nil && !e.seen.Contains(x.ID.Dot) || match != nil && !match(x) {
+			continue
+		}
+		n.remove(e.state, x.ID)
+		e.log = append(e.log, step{n, x, false})
+		if own {
+			p.Add = slices.DeleteFunc(p.Add, func(y Entry) bool { return y.ID == x.ID })
+		} else {
+			p.Remove = append(p.Remove, x.ID)
+		}
+	}
+}

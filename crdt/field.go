@@ -1,0 +1,158 @@
+package crdt
+
+import (
+	"iter"
+	"math/big"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+)
+
+// Field reads one field of a state: what is there, before any overlay. It is
+// valid until the state changes.
+type Field struct {
+	state *State
+	rec   *Record // nil outside a record
+	live  []clock.Dot
+	key   Key
+	node  *node
+}
+
+// Name is the field's name, or a map's key.
+func (f Field) Name() string { return f.key.Name }
+
+// Type is the field's type.
+func (f Field) Type() Type { return f.key.Type }
+
+// Fields lists the fields of the record in canonical order: by name, then type.
+// What is left of fields whose every entry was removed is not listed. Entries
+// of births that policy counts as deleted are not read.
+func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
+	root := Field{state: &r.State, rec: r, node: &r.root}
+	if len(r.deletions) > 0 {
+		root.live = r.Live(policy)
+	} else {
+		root.rec = nil // nothing to leave out
+	}
+	return root.Kids()
+}
+
+// Field is one field of the record, readable as empty when it is not there.
+func (r *Record) Field(name string, t Type, policy DeletePolicy) Field {
+	f := Field{state: &r.State, key: Key{name, t}, node: r.root.kid(Key{name, t})}
+	if len(r.deletions) > 0 {
+		f.rec, f.live = r, r.Live(policy)
+	}
+	return f
+}
+
+// counts reports whether an entry's change has a live birth.
+func (f Field) counts(d clock.Dot) bool {
+	if f.rec == nil {
+		return true
+	}
+	m, ok := f.state.metas.get(d)
+	return ok && slices.ContainsFunc(m.Births, func(b clock.Dot) bool { return slices.Contains(f.live, b) })
+}
+
+// Kids lists the fields of a map that are there, in canonical order.
+func (f Field) Kids() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for _, k := range f.node.sortedKeys() {
+			c := Field{state: f.state, rec: f.rec, live: f.live, key: k, node: f.node.kids[k]}
+			if k.Type != TypePresence && (f.visible(c) && !yield(c)) {
+				return
+			}
+		}
+	}
+}
+
+// visible reports whether a child is there for a reader: it has content, or it
+// was made and not deleted. At the top of a record a text that was emptied is
+// there too: it has no presence of its own.
+func (f Field) visible(c Field) bool {
+	if c.hasContent() {
+		return true
+	}
+	if f.node == &f.state.root {
+		return c.node.shape == Grown && !c.node.empty()
+	}
+	p := f.node.kid(Key{c.key.Name, TypePresence})
+	return p != nil && slices.ContainsFunc(p.entries, func(e Entry) bool {
+		return presenceOf(e) == c.key.Type && f.counts(e.ID.Dot)
+	})
+}
+
+func (f Field) hasContent() bool {
+	switch f.node.shape {
+	case Entries:
+		return slices.ContainsFunc(f.node.entries, func(e Entry) bool { return f.counts(e.ID.Dot) })
+	case Grown:
+		return f.node.grown.text == nil && !f.node.empty() || f.node.grown.text != nil && f.Text() != ""
+	}
+	for range f.Kids() {
+		return true
+	}
+	return false
+}
+
+// Candidates lists the siblings of a register in canonical order.
+func (f Field) Candidates() []Candidate {
+	if f.node == nil {
+		return nil
+	}
+	cs := make([]Candidate, 0, len(f.node.entries))
+	for _, e := range f.node.entries {
+		if !f.counts(e.ID.Dot) {
+			continue
+		}
+		v, err := codec.DecodeValue(e.Value)
+		if err != nil {
+			continue // Check lets no such entry in
+		}
+		m, _ := f.state.metas.get(e.ID.Dot)
+		cs = append(cs, Candidate{e.ID, v, m})
+	}
+	return cs
+}
+
+// Count is the sum of a counter, exact.
+func (f Field) Count() *big.Int {
+	sum := new(big.Int)
+	if f.node == nil {
+		return sum
+	}
+	for _, e := range f.node.entries {
+		r, err := readRun(e.Value)
+		if err != nil || !f.counts(e.ID.Dot) {
+			continue
+		}
+		sum.Add(sum, new(big.Int).SetUint64(r.up))
+		sum.Sub(sum, new(big.Int).SetUint64(r.down))
+	}
+	return sum
+}
+
+// Elements lists the elements of a set in the order of their encodings.
+func (f Field) Elements() []any {
+	vs := []any{}
+	for _, k := range f.node.sortedKeys() {
+		n := f.node.kids[k]
+		if k.Type != TypeElement || !slices.ContainsFunc(n.entries, func(e Entry) bool { return f.counts(e.ID.Dot) }) {
+			continue
+		}
+		if v, err := codec.DecodeValue([]byte(k.Name)); err == nil {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+// Text is the content of a text.
+func (f Field) Text() string {
+	if f.node == nil || f.node.grown == nil || f.node.grown.text == nil {
+		return ""
+	}
+	return f.node.grown.text.string(f)
+}

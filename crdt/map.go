@@ -1,0 +1,138 @@
+package crdt
+
+import (
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+)
+
+// MapField writes a map of a record: fields of any type under names.
+//
+// Each key holds a field of its own, joined as that type. Deleting a key
+// removes what the actor saw under it, whole; what someone else writes there at
+// the same time stays, alone. A nested map, set or text that was made empty is
+// there until it is deleted.
+//
+// Reaching a key is O(depth); Delete is O(entries under the key).
+//
+// Source: Almeida, Shoker and Baquero, 2018 (ORMap); Riak's map.
+type MapField struct{ at place }
+
+// Register, Counter, Set, Map and Text give the field of that type under a key.
+
+// Register is the register under key.
+func (f MapField) Register(key string) RegisterField {
+	return RegisterField{f.at.below(Key{key, TypeRegister})}
+}
+
+// Counter is the counter under key.
+func (f MapField) Counter(key string) CounterField {
+	return CounterField{f.at.below(Key{key, TypeCounter})}
+}
+
+// Set is the set under key. It comes to be, empty, by this call.
+func (f MapField) Set(key string) SetField {
+	f.appear(key, TypeSet)
+	return SetField{f.at.below(Key{key, TypeSet})}
+}
+
+// Map is the map under key. It comes to be, empty, by this call.
+func (f MapField) Map(key string) MapField {
+	f.appear(key, TypeMap)
+	return MapField{f.at.below(Key{key, TypeMap})}
+}
+
+// Text is the text under key. It comes to be, empty, by this call.
+func (f MapField) Text(key string) TextField {
+	f.appear(key, TypeText)
+	return TextField{f.at.below(Key{key, TypeText})}
+}
+
+// Put sets the register under key to v.
+func (f MapField) Put(key string, v any) error { return f.Register(key).Set(v) }
+
+// appear marks that a container is under key, unless that is known.
+func (f MapField) appear(key string, t Type) {
+	at := f.at.below(Key{key, TypePresence})
+	if n := at.look(); n != nil && slices.ContainsFunc(n.entries, func(e Entry) bool { return presenceOf(e) == t }) {
+		return
+	}
+	if n, p, err := at.open(); err == nil {
+		at.ed.add(n, p, []byte{byte(t)})
+	}
+}
+
+func presenceOf(e Entry) Type {
+	if len(e.Value) != 1 {
+		return 0
+	}
+	return Type(e.Value[0])
+}
+
+// Delete removes what the actor saw under key, whatever its types. Deleting
+// what is not there changes nothing.
+func (f MapField) Delete(key string) error {
+	if f.at.ed.err != nil {
+		return f.at.ed.err
+	}
+	n := f.at.look()
+	if n == nil {
+		return nil
+	}
+	for _, k := range n.sortedKeys() {
+		if k.Name == key {
+			if err := f.at.below(k).clear(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clear removes what the actor saw at and below p.
+func (p place) clear() error {
+	n := p.look()
+	if n == nil || n.empty() {
+		return nil
+	}
+	if n.shape == Keyed {
+		for _, k := range n.sortedKeys() {
+			if err := p.below(k).clear(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if n.shape == Grown {
+		if p.path[len(p.path)-1].Type != TypeText {
+			return nil // grown: nothing of it is ever removed
+		}
+		t := TextField{p}
+		return t.Delete(0, t.Len())
+	}
+	n, patch, err := p.open()
+	if err != nil {
+		return err
+	}
+	p.ed.supersede(n, patch, nil)
+	return nil
+}
+
+// Map is a map that is used alone, outside any record: fields of any type
+// under names, edited through Update.
+//
+// Concurrency, cost and source: see [MapField]. Not safe for concurrent use.
+type Map struct{ *replica }
+
+// NewMap makes the map of one replica. Its stamps come from hlc.
+func NewMap(o clock.Origin, hlc *clock.HLC) Map { return Map{newReplica(o, hlc)} }
+
+// Update makes one change and returns its delta, nil if nothing changed.
+func (m Map) Update(edit func(MapField) error) (*Delta, error) {
+	return m.mutate(func(e *Editor) error { return edit(e.Map("")) })
+}
+
+// Field reads the map.
+func (m Map) Field() Field {
+	return Field{state: &m.state, key: Key{"", TypeMap}, node: m.state.root.kid(Key{"", TypeMap})}
+}

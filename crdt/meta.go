@@ -1,0 +1,108 @@
+package crdt
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/concord-crdt/concord/clock"
+)
+
+// Intent says what a change was for: the same action on the same subject,
+// reported twice, is one event with two witnesses.
+type Intent struct {
+	Action string // such as "deliver"
+	Key    string // such as "parcel-42"
+}
+
+// IsZero reports whether there is no intent.
+func (i Intent) IsZero() bool { return i == Intent{} }
+
+// Author is who made a change, why, and under which version of the policy.
+type Author struct {
+	Actor  string
+	Role   string
+	Intent Intent
+	Policy uint64 // cited policy version; zero when there is none
+}
+
+// Meta is what a record remembers of a change beside its effect: views and
+// rules read it. Births and Heads must not be modified.
+type Meta struct {
+	Stamp  clock.Stamp // effective: above the stamps of its heads
+	Author *Author
+	Digest uint32 // the first four bytes of the change's hash
+	Births []clock.Dot
+	Heads  []clock.Dot
+	Edits  bool // it alters a field, not only existence
+}
+
+type metaRow struct {
+	n uint64
+	Meta
+}
+
+// metaTable holds the metas of a record's changes, per origin by n. A head
+// list of "only the row before" is kept as nil: nearly all rows of a person
+// who types are such, and a slice each would cost more than the text.
+type metaTable struct {
+	origins map[clock.Origin][]metaRow
+}
+
+func (t *metaTable) add(d clock.Dot, m Meta) {
+	if t.origins == nil {
+		t.origins = map[clock.Origin][]metaRow{}
+	}
+	rows := t.origins[d.Origin]
+	i := len(rows)
+	if i > 0 && rows[i-1].n >= d.N {
+		i = sort.Search(len(rows), func(i int) bool { return rows[i].n >= d.N })
+		if i < len(rows) && rows[i].n == d.N {
+			return
+		}
+	}
+	if i > 0 && i == len(rows) && len(m.Heads) == 1 && m.Heads[0] == (clock.Dot{Origin: d.Origin, N: rows[i-1].n}) {
+		m.Heads = nil
+	} else if m.Heads == nil {
+		m.Heads = []clock.Dot{}
+	}
+	if i < len(rows) && rows[i].Heads == nil {
+		// The row after referred to its neighbour by silence.
+		rows[i].Heads = []clock.Dot{{Origin: d.Origin, N: rows[i-1].n}}
+	}
+	t.origins[d.Origin] = slices.Insert(rows, i, metaRow{d.N, m})
+}
+
+func (t *metaTable) get(d clock.Dot) (Meta, bool) {
+	rows := t.origins[d.Origin]
+	i := sort.Search(len(rows), func(i int) bool { return rows[i].n >= d.N })
+	if i == len(rows) || rows[i].n != d.N {
+		return Meta{}, false
+	}
+	return expand(d.Origin, rows, i), true
+}
+
+func expand(o clock.Origin, rows []metaRow, i int) Meta {
+	m := rows[i].Meta
+	if m.Heads == nil && i > 0 {
+		m.Heads = []clock.Dot{{Origin: o, N: rows[i-1].n}}
+	}
+	return m
+}
+
+func (t *metaTable) sortedOrigins() []clock.Origin {
+	os := make([]clock.Origin, 0, len(t.origins))
+	for o := range t.origins {
+		os = append(os, o)
+	}
+	slices.SortFunc(os, clock.Origin.Compare)
+	return os
+}
+
+func (t *metaTable) join(o *metaTable) {
+	for _, origin := range o.sortedOrigins() {
+		rows := o.origins[origin]
+		for i := range rows {
+			t.add(clock.Dot{Origin: origin, N: rows[i].n}, expand(origin, rows, i))
+		}
+	}
+}

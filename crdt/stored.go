@@ -1,0 +1,389 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt/rga"
+)
+
+// The stored form of a record: one table of origins, then context, heads,
+// existence, metas in columns, and the nodes, parents first. It is a cache of
+// what the changes say; equality is over the normal form, see [Record.Digest].
+
+const (
+	recordVersion = 1
+	maxStored     = 1 << 26 // changes, entries or dots of one record
+)
+
+// Write appends the stored form of the record.
+func (r *Record) Write(w *codec.Writer) {
+	var t clock.Table
+	body := codec.NewWriter(nil)
+	r.context.Write(body, &t)
+	writeDots(body, &t, r.heads)
+	births := r.Births()
+	body.Uvarint(uint64(len(births)))
+	for _, d := range births {
+		clock.WriteDot(body, &t, d)
+		b := r.births[d]
+		body.String(b.ParentKey)
+		writeStoredRefs(body, &t, b.ParentBirths)
+	}
+	deletions := sortedDots(r.deletions)
+	body.Uvarint(uint64(len(deletions)))
+	for _, d := range deletions {
+		clock.WriteDot(body, &t, d)
+		x := r.deletions[d]
+		writeStoredRefs(body, &t, x.Births)
+		x.Seen.Write(body, &t)
+	}
+	restores := sortedDots(r.restores)
+	body.Uvarint(uint64(len(restores)))
+	for _, d := range restores {
+		clock.WriteDot(body, &t, d)
+		writeDots(body, &t, r.restores[d].deletions)
+	}
+	r.metas.write(body, &t)
+	r.root.write(body, &t)
+	w.Byte(recordVersion)
+	t.Write(w)
+	w.Raw(body.Bytes())
+}
+
+// DecodeRecord reads what [Record.Write] wrote.
+func DecodeRecord(b []byte) (*Record, error) {
+	rd := codec.NewReader(b)
+	if v := rd.Byte(); v != recordVersion && rd.Err() == nil {
+		rd.Fail("record", &codec.VersionError{What: "record", Got: uint64(v), Max: recordVersion})
+	}
+	t := clock.ReadTable(rd, maxRefs)
+	r := (&Record{}).note0()
+	r.context = clock.ReadContext(rd, t)
+	r.heads = readDots(rd, t)
+	for range rd.Count("births", maxRefs, 4) {
+		d := clock.ReadDot(rd, t)
+		r.births[d] = Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)}
+	}
+	for range rd.Count("deletions", maxStored, 4) {
+		d := clock.ReadDot(rd, t)
+		r.deletions[d] = Deletion{readStoredRefs(rd, t), clock.ReadVersionVector(rd, t)}
+	}
+	for range rd.Count("restores", maxStored, 3) {
+		d := clock.ReadDot(rd, t)
+		r.restores[d] = struct{ deletions []clock.Dot }{readDots(rd, t)}
+	}
+	r.metas.read(rd, t)
+	r.root.shape = Keyed
+	r.readNodes(rd, t)
+	if err := rd.Close(); err != nil {
+		return nil, fmt.Errorf("crdt: decode record: %w", err)
+	}
+	return r, nil
+}
+
+func writeDots(w *codec.Writer, t *clock.Table, ds []clock.Dot) {
+	w.Uvarint(uint64(len(ds)))
+	for _, d := range ds {
+		clock.WriteDot(w, t, d)
+	}
+}
+
+func readDots(r *codec.Reader, t *clock.Table) []clock.Dot {
+	n := r.Count("dots", maxStored, 2)
+	ds := make([]clock.Dot, 0, n)
+	for range n {
+		ds = append(ds, clock.ReadDot(r, t))
+	}
+	return ds
+}
+
+func writeStoredRefs(w *codec.Writer, t *clock.Table, refs []Ref) {
+	w.Uvarint(uint64(len(refs)))
+	for _, x := range refs {
+		clock.WriteDot(w, t, x.Dot)
+		w.Uint32(x.Digest)
+	}
+}
+
+func readStoredRefs(r *codec.Reader, t *clock.Table) []Ref {
+	n := r.Count("references", maxRefs, 6)
+	if n == 0 {
+		return nil
+	}
+	refs := make([]Ref, 0, n)
+	for range n {
+		refs = append(refs, Ref{clock.ReadDot(r, t), r.Uint32()})
+	}
+	return refs
+}
+
+// shared numbers values that many rows share.
+type shared[T any] struct {
+	values []T
+	equal  func(a, b T) bool
+}
+
+func (s *shared[T]) number(v T) uint64 {
+	// Rows that share a value stand together: the last one is the likeliest.
+	for i := len(s.values) - 1; i >= 0; i-- {
+		if s.equal(s.values[i], v) {
+			return uint64(i)
+		}
+	}
+	s.values = append(s.values, v)
+	return uint64(len(s.values) - 1)
+}
+
+func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
+	authors := shared[Author]{equal: func(a, b Author) bool { return a == b }}
+	births := shared[[]clock.Dot]{equal: slices.Equal[[]clock.Dot]}
+	body := codec.NewWriter(nil)
+	origins := t.sortedOrigins()
+	body.Uvarint(uint64(len(origins)))
+	for _, o := range origins {
+		rows := t.origins[o]
+		clock.WriteOrigin(body, ot, o)
+		var ns, stamps []int64
+		var who, under []uint64
+		var edits, follows []bool
+		for i := range rows {
+			ns = append(ns, int64(rows[i].n))
+			stamps = append(stamps, int64(rows[i].Stamp))
+			who = append(who, authors.number(*rows[i].Author))
+			under = append(under, births.number(rows[i].Births))
+			edits = append(edits, rows[i].Edits)
+			follows = append(follows, rows[i].Heads == nil)
+		}
+		body.DeltaColumn(ns)
+		body.DeltaColumn(stamps)
+		body.UintColumn(who)
+		body.UintColumn(under)
+		body.BoolColumn(edits)
+		body.BoolColumn(follows)
+		for i := range rows {
+			body.Uint32(rows[i].Digest)
+			if rows[i].Heads != nil {
+				writeDots(body, ot, rows[i].Heads)
+			}
+		}
+	}
+	w.Uvarint(uint64(len(authors.values)))
+	for _, a := range authors.values {
+		w.String(a.Actor)
+		w.String(a.Role)
+		w.String(a.Intent.Action)
+		w.String(a.Intent.Key)
+		w.Uvarint(a.Policy)
+	}
+	w.Uvarint(uint64(len(births.values)))
+	for _, b := range births.values {
+		writeDots(w, ot, b)
+	}
+	w.Raw(body.Bytes())
+}
+
+func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
+	var authors []*Author
+	for range r.Count("authors", maxStored, 5) {
+		authors = append(authors, &Author{
+			Actor: r.String("actor", maxActorBytes), Role: r.String("role", maxActorBytes),
+			Intent: Intent{r.String("intent", maxActorBytes), r.String("intent", maxKeyBytes)},
+			Policy: r.Uvarint(),
+		})
+	}
+	var births [][]clock.Dot
+	for range r.Count("births", maxStored, 1) {
+		births = append(births, readDots(r, ot))
+	}
+	t.origins = map[clock.Origin][]metaRow{}
+	for range r.Count("origins", maxRefs, 7) {
+		o := clock.ReadOrigin(r, ot)
+		ns := r.DeltaColumn("numbers", maxStored)
+		stamps := r.DeltaColumn("stamps", maxStored)
+		who, under := r.UintColumn("authors", maxStored), r.UintColumn("births", maxStored)
+		edits, follows := r.BoolColumn("edits", maxStored), r.BoolColumn("heads", maxStored)
+		n := ns.Len()
+		if stamps.Len() != n || who.Len() != n || under.Len() != n || edits.Len() != n || follows.Len() != n {
+			r.Fail("changes", codec.ErrMalformed)
+			return
+		}
+		if n > r.Remaining()/4 {
+			r.Fail("changes", codec.ErrTruncated)
+			return
+		}
+		rows := make([]metaRow, 0, n)
+		for range n {
+			row := metaRow{}
+			v, _ := ns.Next()
+			row.n = uint64(v)
+			v, _ = stamps.Next()
+			row.Stamp = clock.Stamp(v)
+			a, _ := who.Next()
+			b, _ := under.Next()
+			if a >= uint64(len(authors)) || b >= uint64(len(births)) {
+				r.Fail("changes", codec.ErrMalformed)
+				return
+			}
+			row.Author, row.Births = authors[a], births[b]
+			row.Edits, _ = edits.Next()
+			row.Digest = r.Uint32()
+			if follow, _ := follows.Next(); !follow {
+				row.Heads = readDots(r, ot)
+			}
+			rows = append(rows, row)
+		}
+		t.origins[o] = rows
+	}
+}
+
+func (n *node) write(w *codec.Writer, t *clock.Table) {
+	for _, k := range n.sortedKeys() {
+		c := n.kids[k]
+		if c.empty() {
+			continue
+		}
+		w.Byte(byte(c.shape))
+		w.String(k.Name)
+		w.Byte(byte(k.Type))
+		switch c.shape {
+		case Entries:
+			w.Uvarint(uint64(len(c.entries)))
+			for _, e := range c.entries {
+				clock.WriteDot(w, t, e.ID.Dot)
+				w.Uvarint(uint64(e.ID.Index))
+				w.Blob(e.Value)
+			}
+		case Grown:
+			c.grown.write(w, t)
+		case Keyed:
+			c.write(w, t)
+		}
+	}
+	w.Byte(0)
+}
+
+func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
+	stack := []*node{&r.root}
+	for rd.Err() == nil {
+		s := Shape(rd.Byte())
+		if s == 0 {
+			if stack = stack[:len(stack)-1]; len(stack) == 0 {
+				return
+			}
+			continue
+		}
+		k := Key{rd.String("name", maxNameBytes), Type(rd.Byte())}
+		if s > Grown || rd.Err() != nil {
+			rd.Fail("shape", ErrUnknownShape)
+			return
+		}
+		if want, known := k.Type.shape(); known && want != s {
+			rd.Fail("shape", codec.ErrMalformed)
+			return
+		}
+		c := newNode(s, k.Type)
+		stack[len(stack)-1].put(k, c)
+		switch s {
+		case Entries:
+			for range rd.Count("entries", maxStored, 4) {
+				e := Entry{ID: EntryID{clock.ReadDot(rd, t), uint32(rd.UvarintMax("index", maxEntries))}}
+				e.Value = slices.Clone(rd.Blob("value", maxValueBytes))
+				if rd.Err() == nil && !c.insert(&r.State, e) {
+					rd.Fail("entries", codec.ErrNotCanonical)
+				}
+			}
+		case Grown:
+			c.grown.read(rd, t)
+		case Keyed:
+			if len(stack) > codec.MaxDepth {
+				rd.Fail("nesting", &codec.LimitError{What: "nesting", Got: uint64(len(stack)), Max: codec.MaxDepth})
+			}
+			stack = append(stack, c)
+		}
+	}
+}
+
+func writeGrown(w *codec.Writer, t *clock.Table, es []GrownEntry) {
+	w.Uvarint(uint64(len(es)))
+	for _, e := range es {
+		clock.WriteDot(w, t, e.ID.Dot)
+		w.Uvarint(uint64(e.ID.Index))
+		w.Uvarint(uint64(len(e.Origins)))
+		for _, o := range e.Origins {
+			clock.WriteOrigin(w, t, o)
+		}
+		w.Blob(e.Value)
+	}
+}
+
+func readGrown(r *codec.Reader, t *clock.Table) (es []GrownEntry) {
+	for range r.Count("growth", maxStored, 5) {
+		e := GrownEntry{ID: EntryID{clock.ReadDot(r, t), uint32(r.UvarintMax("index", maxEntries))}}
+		for range r.Count("origins", maxRefs, 1) {
+			e.Origins = append(e.Origins, clock.ReadOrigin(r, t))
+		}
+		e.Value = slices.Clone(r.Blob("growth", maxGrownBytes))
+		es = append(es, e)
+	}
+	return es
+}
+
+func (g *grown) write(w *codec.Writer, t *clock.Table) {
+	if g.text == nil {
+		writeGrown(w, t, g.sortedRaw())
+		return
+	}
+	writeGrown(w, t, g.text.pending)
+	origins := make([]clock.Origin, 0, len(g.text.spans))
+	for o := range g.text.spans {
+		origins = append(origins, o)
+	}
+	slices.SortFunc(origins, clock.Origin.Compare)
+	w.Uvarint(uint64(len(origins)))
+	for _, o := range origins {
+		clock.WriteOrigin(w, t, o)
+		var seqs, ns []int64
+		var each []bool
+		for _, s := range g.text.spans[o] {
+			seqs, ns, each = append(seqs, int64(s.seq)), append(ns, int64(s.n)), append(each, s.each)
+		}
+		w.DeltaColumn(seqs)
+		w.DeltaColumn(ns)
+		w.BoolColumn(each)
+	}
+	g.text.seq.Write(w)
+}
+
+func (g *grown) read(r *codec.Reader, t *clock.Table) {
+	entries := readGrown(r, t)
+	if g.text == nil {
+		for _, e := range entries {
+			g.raw[e.ID] = e
+		}
+		return
+	}
+	g.text.pending = entries
+	for range r.Count("origins", maxRefs, 4) {
+		o := clock.ReadOrigin(r, t)
+		seqs, ns, each := r.DeltaColumn("numbers", maxStored), r.DeltaColumn("changes", maxStored), r.BoolColumn("each", maxStored)
+		if ns.Len() != seqs.Len() || each.Len() != seqs.Len() {
+			r.Fail("spans", codec.ErrMalformed)
+			return
+		}
+		for {
+			seq, ok := seqs.Next()
+			if !ok {
+				break
+			}
+			n, _ := ns.Next()
+			e, _ := each.Next()
+			g.text.spans[o] = append(g.text.spans[o], dotSpan{uint64(seq), uint64(n), e})
+		}
+	}
+	if r.Err() == nil {
+		g.text.seq = rga.ReadText(r)
+	}
+}
