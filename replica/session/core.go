@@ -1,0 +1,555 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// Output is what the core wants done. It is one of [Send], [Command], [Timer],
+// [Notice] and [Closed].
+type Output interface{ output() }
+
+// Send is bytes for the peer, in order. They belong to the caller.
+type Send struct{ Bytes []byte }
+
+// Timer asks for a [Core.Tick] at or after a moment. It replaces the timer
+// before it; a zero At means that none is needed.
+type Timer struct{ At time.Time }
+
+// Notice is an event for whoever watches.
+type Notice struct{ Event Event }
+
+// Closed is the last output. What was to be sent before it should still be sent,
+// then the connection be closed. Err is nil when the session came to its end.
+type Closed struct {
+	Report Report
+	Err    error
+}
+
+func (Send) output()    {}
+func (Command) output() {}
+func (Timer) output()   {}
+func (Notice) output()  {}
+func (Closed) output()  {}
+
+// Core is one side of a session, as a state machine: inputs are calls, and what
+// they lead to is fetched by Next until it returns false, before the next
+// input. Nothing else happens: no goroutine, clock or I/O.
+//
+// A chunk costs O(its bytes), a status O(scopes + origins), a change of the
+// store in a live session O(scopes).
+//
+// Memory is bounded by the limits of the [Config], whatever the peer sends: the
+// largest status, the chunks in flight both ways, and one frame.
+//
+// Nothing panics or fails but the session: errors are the Err of [Closed].
+//
+// Not safe for concurrent use. Use [New].
+type Core struct {
+	cfg    Config
+	self   clock.Origin
+	now    time.Time
+	phase  Phase
+	report Report
+
+	out     []Output
+	taken   int // of out
+	closed  bool
+	pending map[uint64]func(Result)
+	lastID  uint64
+
+	frames  *codec.FrameReader
+	partial []byte // a message whose last frame has not come
+	within  byte   // its type; 0: none
+
+	own       map[string]*ScopeStatus // within the wished scopes
+	digest    crdt.Hash               // of own, as said in the hello
+	peerHello *hello
+	said      bool // the own hello is sent
+	ownRound  uint64
+	peerRound uint64
+	scopes    map[string]*scope
+	order     []*scope // by class, then name
+	entries   int      // of the clocks kept for the peer
+
+	check     checker
+	send      sender
+	recv      receiver
+	live      bool // both wish it
+	dirty     bool // the store changed since own was read
+	rereading bool
+	stopping  bool
+
+	saidCaughtUp  uint64 // the peer's round that the last CaughtUp named, plus one
+	peerCaughtUp  uint64 // the own round that the peer's named, plus one
+	caughtUp      bool
+	saidBye       bool
+	byeAt         time.Time
+	clocks        clocks
+	turn          bool // something was sent since something was received
+	maxSendFrame  int
+	maxSendChunk  int
+	maxSendFlight int
+	maxSendBytes  int
+}
+
+// scope is what is known of one scope on both sides.
+type scope struct {
+	name string
+	own  *ScopeStatus
+	// peer covers what the peer has, and what is on its way to it.
+	peer  clock.VersionVector
+	heads map[clock.Origin]head // where further than own
+	queue []clock.Range         // to be sent
+	held  bool                  // there is more to send, once the peer has checked its own origins
+	// blocked are origins of which nothing more can be sent in this session.
+	blocked map[clock.Origin]bool
+}
+
+// head is the last number of an origin in the own store, and its chain digest.
+type head struct {
+	n     uint64
+	chain crdt.Hash
+}
+
+// New makes the core of a session. A config that is not valid closes the session
+// at Start.
+func New(cfg Config) *Core {
+	invalid := cfg.Validate() != nil
+	c := &Core{cfg: cfg, self: cfg.Self, pending: map[uint64]func(Result){}, scopes: map[string]*scope{}}
+	if invalid {
+		c.cfg = Config{}
+	}
+	c.cfg.setDefaults()
+	c.frames = codec.NewFrameReader(c.cfg.MaxFrameBytes)
+	c.send.chunkBytes = min(max(c.cfg.StartChunkBytes, c.cfg.LeastChunkBytes), c.cfg.MostChunkBytes)
+	if invalid {
+		c.cfg = cfg
+	}
+	return c
+}
+
+// Next returns the next output, or false if there is none.
+func (c *Core) Next() (Output, bool) {
+	if c.taken == len(c.out) {
+		clear(c.out)
+		c.out, c.taken = c.out[:0], 0
+		return nil, false
+	}
+	o := c.out[c.taken]
+	c.out[c.taken] = nil
+	c.taken++
+	return o, true
+}
+
+func (c *Core) emit(o Output) { c.out = append(c.out, o) }
+func (c *Core) event(e Event) { c.emit(Notice{e}) }
+func (c *Core) enter(p Phase) {
+	if c.phase != p {
+		c.phase = p
+		c.event(PhaseChange{p})
+	}
+}
+
+// command asks the store; then is called with what it answers, unless the
+// session is closed by then.
+func (c *Core) command(op Op, then func(Result)) {
+	c.lastID++
+	c.pending[c.lastID] = then
+	c.emit(Command{c.lastID, op})
+}
+
+// Start begins the session. It is the first input.
+func (c *Core) Start(now time.Time) {
+	if c.closed || c.clocks.started {
+		return
+	}
+	c.now = now
+	c.clocks.start(now)
+	if err := c.cfg.Validate(); err != nil {
+		c.close(err)
+		return
+	}
+	c.event(PhaseChange{PhaseHello})
+	c.command(ReadStatus{}, func(r Result) {
+		c.takeStatus(r.Status)
+		c.sayHello()
+	})
+	c.settle()
+}
+
+// Receive takes bytes from the peer, cut anywhere.
+func (c *Core) Receive(b []byte, now time.Time) {
+	if c.closed || !c.clocks.started {
+		return
+	}
+	c.now = now
+	c.report.Received.Bytes += uint64(len(b))
+	if len(b) > 0 {
+		c.clocks.received = now
+	}
+	for {
+		n := c.frames.Feed(b)
+		b = b[n:]
+		for {
+			f, ok, err := c.frames.Next()
+			if err != nil {
+				c.fail(classify("frame", err))
+				return
+			}
+			if !ok {
+				break
+			}
+			c.frame(f)
+			c.settle()
+			if c.closed {
+				return
+			}
+		}
+		if len(b) == 0 {
+			c.settle()
+			return
+		}
+	}
+}
+
+// Complete takes the result of a command. Results of commands that the session
+// no longer waits for are ignored.
+func (c *Core) Complete(r Result, now time.Time) {
+	then, ok := c.pending[r.ID]
+	if !ok || c.closed {
+		return
+	}
+	c.now = now
+	delete(c.pending, r.ID)
+	if r.Err != nil {
+		c.fail(fmt.Errorf("%w: %w", ErrStore, r.Err))
+		return
+	}
+	then(r)
+	if !c.closed {
+		c.settle()
+	}
+}
+
+// Tick says what time it is; it is called when a [Timer] is due.
+func (c *Core) Tick(now time.Time) {
+	if c.closed || !c.clocks.started {
+		return
+	}
+	c.now = now
+	if c.expire(); !c.closed {
+		c.settle()
+	}
+}
+
+// Changed says that the store has new durable changes. While the session is not
+// live it changes nothing: they are for the next one.
+func (c *Core) Changed() {
+	if c.closed {
+		return
+	}
+	c.dirty = true
+	c.settle()
+}
+
+// Stop ends the session in good order: what is in flight is acknowledged first,
+// nothing new is sent.
+func (c *Core) Stop() {
+	if c.closed {
+		return
+	}
+	c.stopping = true
+	if c.clocks.started {
+		c.settle()
+	} else {
+		c.close(nil)
+	}
+}
+
+// Lost says that the connection is gone: err is what reading or writing it
+// returned, [io.EOF] if the peer closed it.
+func (c *Core) Lost(err error) {
+	switch {
+	case c.closed:
+	case c.saidBye && c.caughtUp, c.saidBye && c.stopping:
+		c.close(nil) // the peer left without waiting
+	default:
+		if t := c.frames.Close(); t != nil && (err == nil || errors.Is(err, io.EOF)) {
+			err = t
+		}
+		if err == nil {
+			err = io.EOF
+		}
+		c.close(fmt.Errorf("%w: %w", ErrCut, err))
+	}
+}
+
+// fail ends the session with an error, of which the peer is told.
+func (c *Core) fail(err error) {
+	if c.closed {
+		return
+	}
+	if !c.saidBye && c.clocks.started {
+		b := bye{code: byeFor(err), reason: err.Error()}
+		if b.code == ByeStore {
+			b.reason = "" // it may name files
+		}
+		c.write(frameBye, 0, b.encode())
+	}
+	c.close(err)
+}
+
+func (c *Core) close(err error) {
+	c.closed = true
+	c.report.Self = c.self
+	c.report.CaughtUp = c.caughtUp
+	c.report.Withheld = c.withheld()
+	clear(c.pending)
+	c.partial, c.scopes, c.order, c.own = nil, nil, nil, nil
+	c.recv, c.check = receiver{}, checker{}
+	if c.phase != PhaseDone {
+		c.enter(PhaseDone)
+	}
+	c.emit(Timer{})
+	c.emit(Closed{c.report, err})
+}
+
+// write sends a message as one frame, or as several where its type allows it.
+func (c *Core) write(kind, flags byte, body []byte) {
+	limit := c.maxSendFrame
+	if limit == 0 {
+		limit = leastFrameBytes
+	}
+	var b []byte
+	for {
+		part, more := body, byte(0)
+		if len(part) > limit {
+			part, more = part[:limit], flagMore
+		}
+		b = codec.AppendFrame(b, codec.Frame{Type: kind, Flags: flags | more, Body: part})
+		c.report.Sent.Frames++
+		body = body[len(part):]
+		if more == 0 {
+			break
+		}
+	}
+	c.report.Sent.Bytes += uint64(len(b))
+	c.clocks.sent = c.now
+	if kind != frameBye {
+		c.turn = true
+	}
+	c.emit(Send{b})
+}
+
+// frame takes one frame: a message, or a part of one.
+func (c *Core) frame(f codec.Frame) {
+	c.report.Received.Frames++
+	if c.within != 0 && f.Type != c.within {
+		c.fail(violation("frame of type %d within a message of type %d", f.Type, c.within))
+		return
+	}
+	if f.Flags&flagMore == 0 && c.within == 0 {
+		c.message(f, f.Body)
+		return
+	}
+	limit := 0
+	switch f.Type {
+	case frameStatus:
+		limit = c.cfg.MaxStatusBytes
+	case frameChunk:
+		limit = c.cfg.MaxChunkBytes + maxChunkOverhead
+	}
+	if len(c.partial)+len(f.Body) > limit {
+		c.fail(classify("message", &codec.LimitError{What: "message", Got: uint64(len(c.partial) + len(f.Body)), Max: uint64(limit)}))
+		return
+	}
+	if f.Flags&flagMore != 0 && len(f.Body) == 0 {
+		c.fail(violation("empty part of a message"))
+		return
+	}
+	c.partial = append(c.partial, f.Body...)
+	c.within = f.Type
+	if f.Flags&flagMore == 0 {
+		body := c.partial
+		c.partial, c.within = nil, 0
+		c.message(f, body)
+	}
+}
+
+// message takes one whole message.
+func (c *Core) message(f codec.Frame, body []byte) {
+	if f.Type != framePing {
+		c.clocks.progress = c.now
+		if c.turn && f.Type != frameBye {
+			c.report.RoundTrips++
+		}
+		c.turn = false
+	}
+	if c.peerHello == nil && f.Type != frameHello && f.Type != frameBye {
+		c.fail(violation("frame of type %d before the hello", f.Type))
+		return
+	}
+	if c.saidBye && f.Type != frameBye {
+		return // on its way when the own ending was sent
+	}
+	switch f.Type {
+	case frameHello:
+		c.onHello(body)
+	case frameStatus:
+		c.onStatus(body)
+	case frameChainQuery:
+		c.onChainQuery(body)
+	case frameChainAnswer:
+		c.onChainAnswer(body)
+	case frameChunk:
+		c.onChunk(body)
+	case frameAck:
+		c.onAck(body)
+	case frameCaughtUp:
+		c.onCaughtUp(body)
+	case framePing:
+	case frameBye:
+		c.onBye(body)
+	default:
+		if !f.Ignorable() {
+			c.fail(fmt.Errorf("%w: frame of unknown type %d", ErrIncompatible, f.Type))
+		}
+	}
+}
+
+// settle does what became possible by an input.
+func (c *Core) settle() {
+	if c.closed {
+		return
+	}
+	c.reread()
+	c.pump()
+	if !c.closed {
+		c.conclude()
+	}
+	if !c.closed {
+		c.schedule()
+	}
+}
+
+// takeStatus takes over what the store holds now.
+func (c *Core) takeStatus(s Status) {
+	own := make(map[string]*ScopeStatus, len(s.Scopes))
+	kept := make([]ScopeStatus, 0, len(s.Scopes))
+	for i := range s.Scopes {
+		if wishes(c.cfg.Scopes, s.Scopes[i].Name) {
+			own[s.Scopes[i].Name] = &s.Scopes[i]
+			kept = append(kept, s.Scopes[i])
+		}
+	}
+	c.own = own
+	if !c.said {
+		c.digest = Status{kept}.Sum()
+	}
+	for name, st := range own {
+		if sc := c.scopes[name]; sc != nil {
+			sc.own = st
+		}
+	}
+}
+
+// shared lists the own scopes that both sides wish, sorted by name.
+func (c *Core) shared() []*ScopeStatus {
+	list := make([]*ScopeStatus, 0, len(c.own))
+	for name, s := range c.own {
+		if wishes(c.peerHello.wished(), name) && !s.Stored.IsEmpty() {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *ScopeStatus) int { return compareNames(a.Name, b.Name) })
+	return list
+}
+
+// conclude says what is to be said when there is nothing more to send, and ends
+// the session when neither side has.
+func (c *Core) conclude() {
+	if c.saidBye || c.peerHello == nil || !c.said {
+		if c.stopping && !c.saidBye {
+			c.sayBye(ByeStopped, "")
+			c.close(nil)
+		}
+		return
+	}
+	if c.stopping && len(c.send.flight) == 0 && c.send.ready == nil && len(c.recv.queue) == 0 {
+		c.sayBye(ByeStopped, "")
+		return
+	}
+	if !c.idle() {
+		return
+	}
+	if c.peerRound > 0 && c.saidCaughtUp != c.peerRound+1 {
+		c.saidCaughtUp = c.peerRound + 1
+		c.write(frameCaughtUp, 0, encodeCaughtUp(c.peerRound))
+	}
+	if c.peerCaughtUp != c.ownRound+1 || c.peerRound == 0 && c.ownRound > 0 || len(c.recv.queue) > 0 {
+		return
+	}
+	if !c.caughtUp {
+		c.caughtUp = true
+		c.event(CaughtUp{})
+	}
+	if c.live {
+		c.enter(PhaseLive)
+		return
+	}
+	c.sayBye(ByeDone, "")
+}
+
+func (c *Core) sayBye(code ByeCode, reason string) {
+	c.saidBye = true
+	c.byeAt = c.now
+	b := bye{code, reason}
+	c.write(frameBye, 0, b.encode())
+}
+
+func (c *Core) onBye(body []byte) {
+	b, err := decodeBye(body)
+	if err != nil {
+		c.fail(classify("bye", err))
+		return
+	}
+	quiet := len(c.send.flight) == 0 && len(c.recv.queue) == 0
+	switch {
+	case c.saidBye:
+		err = b.code.Err()
+		if b.code == ByeStopped || c.stopping {
+			err = nil
+		}
+	case b.code == ByeStopped && c.caughtUp && quiet:
+		c.sayBye(ByeDone, "")
+	case b.code == ByeDone:
+		// Both sides end when both are caught up: this one would have said so.
+		err = violation("the peer ended the session before everything was exchanged")
+	default:
+		err = &PeerError{b.code, b.reason}
+	}
+	c.saidBye = true
+	c.close(err)
+}
+
+func (c *Core) onCaughtUp(body []byte) {
+	round, err := decodeCaughtUp(body)
+	if err != nil {
+		c.fail(classify("caught up", err))
+		return
+	}
+	if round > c.ownRound || c.ownRound == 0 {
+		c.fail(violation("caught up with status %d of %d", round, c.ownRound))
+		return
+	}
+	c.peerCaughtUp = round + 1
+	c.peerChecked()
+}

@@ -1,0 +1,338 @@
+package session
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// The protocol versions that this build speaks.
+const (
+	minVersion = 1
+	maxVersion = 1
+)
+
+// capabilities are the optional parts that this build has: none yet.
+const capabilities = 0
+
+// The types of frames. They are part of the format: never renumbered.
+const (
+	frameHello       = 1
+	frameStatus      = 2
+	frameChainQuery  = 3
+	frameChainAnswer = 4
+	frameChunk       = 5
+	frameAck         = 6
+	frameCaughtUp    = 7
+	framePing        = 8
+	frameBye         = 9
+)
+
+// flagMore marks a frame whose message goes on in the next frame, which has the
+// same type. Only status and chunk may.
+const flagMore = 0x02
+
+const (
+	maxReasonBytes  = 200
+	maxChunkChanges = 4096
+	maxQueryPoints  = 32
+	// maxChunkOverhead is what a chunk's message takes beyond its changes.
+	maxChunkOverhead = 4096 * 64
+)
+
+func writeHash(w *codec.Writer, h crdt.Hash) { w.Raw(h[:]) }
+
+func readHash(r *codec.Reader) (h crdt.Hash) {
+	copy(h[:], r.Raw(len(h)))
+	return h
+}
+
+func writeOrigin(w *codec.Writer, o clock.Origin) {
+	w.Raw(o.Replica[:])
+	w.Uint64(o.Incarnation)
+}
+
+func readOrigin(r *codec.Reader) (o clock.Origin) {
+	copy(o.Replica[:], r.Raw(len(o.Replica)))
+	o.Incarnation = r.Uint64()
+	return o
+}
+
+// hello is the first frame each way. It is written in the first version of its
+// envelope for as long as protocol version 1 is spoken, so that a peer which
+// knows no later one can read which versions there are.
+type hello struct {
+	min, max     uint64 // protocol versions
+	capabilities uint64
+	self         clock.Origin
+	direction    Direction
+	live         bool
+	policy       crdt.Hash
+	wall         clock.Stamp
+	digest       crdt.Hash // of the status, within the wished scopes
+	all          bool      // wishes all scopes
+	scopes       []string
+	frameBytes   uint64
+	chunkBytes   uint64
+	inFlight     uint64
+	flightBytes  uint64
+	scopeLimit   uint64
+}
+
+const maxHelloBytes = leastFrameBytes
+
+func (h *hello) Kind() string    { return "hello" }
+func (h *hello) Version() uint64 { return 1 }
+
+func (h *hello) WriteFields(w *codec.FieldWriter, _ uint64) {
+	w.Uint(h.min)
+	w.Uint(h.max)
+	w.Uint(h.capabilities)
+	w.Bytes(h.self.Replica[:])
+	w.Uint(h.self.Incarnation)
+	w.Uint(uint64(h.direction))
+	w.Bool(h.live)
+	w.Bytes(h.policy[:])
+	w.Uint(uint64(h.wall))
+	w.Bytes(h.digest[:])
+	w.Bool(h.all)
+	w.List(len(h.scopes))
+	for _, s := range h.scopes {
+		w.String(s)
+	}
+	w.Uint(h.frameBytes)
+	w.Uint(h.chunkBytes)
+	w.Uint(h.inFlight)
+	w.Uint(h.flightBytes)
+	w.Uint(h.scopeLimit)
+}
+
+func (h *hello) ReadFields(r *codec.FieldReader, _ uint64) {
+	h.min, h.max = r.Uint("oldest version"), r.Uint("latest version")
+	h.capabilities = r.Uint("capabilities")
+	fixedBytes(r, "replica", h.self.Replica[:])
+	h.self.Incarnation = r.Uint("incarnation")
+	h.direction = Direction(min(r.Uint("direction"), 255))
+	h.live = r.Bool("live")
+	fixedBytes(r, "policy", h.policy[:])
+	h.wall = clock.Stamp(r.Uint("wall clock"))
+	fixedBytes(r, "status digest", h.digest[:])
+	h.all = r.Bool("all scopes")
+	for range r.List("scopes", maxScopesWished) {
+		h.scopes = append(h.scopes, r.String("scope", maxScopeName))
+	}
+	h.frameBytes, h.chunkBytes = r.Uint("frame limit"), r.Uint("chunk limit")
+	h.inFlight, h.flightBytes = r.Uint("chunks in flight"), r.Uint("bytes in flight")
+	h.scopeLimit = r.Uint("scopes limit")
+	switch {
+	case r.Err() != nil:
+	case h.direction > Push, h.min == 0, h.min > h.max, h.self.IsZero(), h.all && len(h.scopes) > 0,
+		h.frameBytes < leastFrameBytes, h.chunkBytes == 0, h.inFlight == 0, h.flightBytes == 0, h.scopeLimit == 0:
+		r.Fail("hello", codec.ErrMalformed)
+	}
+}
+
+func fixedBytes(r *codec.FieldReader, what string, dst []byte) {
+	if b := r.Bytes(what, len(dst)); copy(dst, b) != len(dst) {
+		r.Fail(what, codec.ErrMalformed)
+	}
+}
+
+func (h *hello) wished() []string {
+	if h.all {
+		return nil
+	}
+	if h.scopes == nil {
+		return []string{}
+	}
+	return h.scopes
+}
+
+// chainQuery asks for the chain digests of one of the asker's own origins.
+type chainQuery struct {
+	id     uint64
+	scope  string
+	origin clock.Origin
+	ns     []uint64 // ascending, from 1
+}
+
+func (q *chainQuery) encode() []byte {
+	w := codec.NewWriter(nil)
+	w.Uvarint(q.id)
+	w.String(q.scope)
+	writeOrigin(w, q.origin)
+	w.Uvarint(uint64(len(q.ns)))
+	var last uint64
+	for _, n := range q.ns {
+		w.Uvarint(n - last - 1)
+		last = n
+	}
+	return w.Bytes()
+}
+
+func decodeChainQuery(b []byte) (chainQuery, error) {
+	r := codec.NewReader(b)
+	q := chainQuery{id: r.Uvarint(), scope: r.String("scope", maxScopeName), origin: readOrigin(r)}
+	var last uint64
+	for range r.Count("numbers", maxQueryPoints, 1) {
+		n := last + 1 + r.Uvarint()
+		if n <= last {
+			r.Fail("number", codec.ErrMalformed)
+			break
+		}
+		q.ns = append(q.ns, n)
+		last = n
+	}
+	return q, r.Close()
+}
+
+type chainAnswer struct {
+	id     uint64
+	chains []ChainAt // without their numbers
+}
+
+func (a *chainAnswer) encode() []byte {
+	w := codec.NewWriter(nil)
+	w.Uvarint(a.id)
+	w.Uvarint(uint64(len(a.chains)))
+	for _, c := range a.chains {
+		w.Bool(c.Known)
+		if c.Known {
+			writeHash(w, c.Hash)
+		}
+	}
+	return w.Bytes()
+}
+
+func decodeChainAnswer(b []byte) (chainAnswer, error) {
+	r := codec.NewReader(b)
+	a := chainAnswer{id: r.Uvarint()}
+	for range r.Count("chain digests", maxQueryPoints, 1) {
+		c := ChainAt{Known: r.Bool()}
+		if c.Known {
+			c.Hash = readHash(r)
+		}
+		a.chains = append(a.chains, c)
+	}
+	return a, r.Close()
+}
+
+// ack says what became of the changes of one chunk. No verdicts at all stand
+// for all applied.
+type ack struct {
+	number   uint64
+	verdicts []Verdict
+}
+
+func (a *ack) encode(room int) []byte {
+	w := codec.NewWriter(nil)
+	w.Uvarint(a.number)
+	if allApplied(a.verdicts) {
+		w.Uvarint(0)
+		return w.Bytes()
+	}
+	body := codec.NewWriter(nil)
+	runs := 0
+	for i := 0; i < len(a.verdicts); {
+		v, n := a.verdicts[i], 1
+		for i+n < len(a.verdicts) && a.verdicts[i+n] == v {
+			n++
+		}
+		i += n
+		runs++
+		body.Byte(byte(v.Outcome))
+		body.Uvarint(uint64(n))
+		if v.Outcome >= Waiting {
+			// Of the verdicts that remain each may still need its code.
+			reason := cut(v.Reason, maxReasonBytes)
+			if body.Len()+len(reason)+8*(len(a.verdicts)-i)+16 > room {
+				reason = ""
+			}
+			body.Uvarint(uint64(v.Code))
+			body.String(reason)
+		}
+	}
+	w.Uvarint(uint64(runs))
+	w.Raw(body.Bytes())
+	return w.Bytes()
+}
+
+func decodeAck(b []byte) (ack, error) {
+	r := codec.NewReader(b)
+	a := ack{number: r.Uvarint()}
+	for range r.Count("verdicts", maxChunkChanges, 2) {
+		v := Verdict{Outcome: Outcome(r.Byte())}
+		n := int(r.UvarintMax("verdicts", maxChunkChanges))
+		switch {
+		case r.Err() != nil:
+		case n == 0 || v.Outcome >= outcomes || len(a.verdicts)+n > maxChunkChanges:
+			r.Fail("verdict", codec.ErrMalformed)
+		case v.Outcome >= Waiting:
+			v.Code = Code(r.UvarintMax("code", maxWireCode))
+			v.Reason = r.String("reason", maxReasonBytes)
+		}
+		if r.Err() != nil {
+			break
+		}
+		for range n {
+			a.verdicts = append(a.verdicts, v)
+		}
+	}
+	return a, r.Close()
+}
+
+func allApplied(vs []Verdict) bool {
+	for _, v := range vs {
+		if v.Outcome != Applied {
+			return false
+		}
+	}
+	return true
+}
+
+type bye struct {
+	code   ByeCode
+	reason string
+}
+
+func (b *bye) encode() []byte {
+	w := codec.NewWriter(nil)
+	w.Uvarint(uint64(b.code))
+	w.String(cut(b.reason, maxReasonBytes))
+	return w.Bytes()
+}
+
+func decodeBye(p []byte) (bye, error) {
+	r := codec.NewReader(p)
+	b := bye{ByeCode(r.UvarintMax("code", maxWireCode)), r.String("reason", maxReasonBytes)}
+	return b, r.Close()
+}
+
+// caughtUp says that the sender has nothing more to send, as far as the
+// receiver's status of this round tells.
+func encodeCaughtUp(round uint64) []byte {
+	w := codec.NewWriter(nil)
+	w.Uvarint(round)
+	return w.Bytes()
+}
+
+func decodeCaughtUp(p []byte) (uint64, error) {
+	r := codec.NewReader(p)
+	round := r.Uvarint()
+	return round, r.Close()
+}
+
+// cut shortens s to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

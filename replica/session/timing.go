@@ -1,0 +1,105 @@
+package session
+
+import "time"
+
+// clocks are the moments from which deadlines are counted.
+type clocks struct {
+	started  bool
+	begun    time.Time
+	met      time.Time // the peer's hello came
+	await    time.Time // an answer has been due since
+	progress time.Time // a frame came that was not a ping
+	received time.Time // anything came
+	sent     time.Time
+	set      time.Time // the timer that was asked for last
+}
+
+func (k *clocks) start(now time.Time) {
+	k.started = true
+	k.begun, k.met, k.await, k.progress, k.received, k.sent = now, now, now, now, now, now
+}
+
+// due is a deadline and what is missed when it passes.
+type due struct {
+	at   time.Time
+	what string
+	wait time.Duration
+}
+
+// deadlines lists what must come and when.
+func (c *Core) deadlines() []due {
+	k := &c.clocks
+	if c.saidBye {
+		return []due{{c.byeAt.Add(c.cfg.HandshakeTimeout), "bye", c.cfg.HandshakeTimeout}}
+	}
+	if c.peerHello == nil {
+		return []due{{k.begun.Add(c.cfg.HandshakeTimeout), "hello", c.cfg.HandshakeTimeout}}
+	}
+	var list []due
+	idle := c.cfg.IdleTimeout
+	after := func(what string, from ...time.Time) {
+		latest := from[0]
+		for _, t := range from[1:] {
+			if t.After(latest) {
+				latest = t
+			}
+		}
+		list = append(list, due{latest.Add(idle), what, idle})
+	}
+	if !c.cfg.DisableKeepalive {
+		after("sign of life", k.received)
+	}
+	if len(c.send.flight) > 0 {
+		after("acknowledgement", c.send.flight[0].sentAt, k.progress)
+	}
+	if c.ownRound > 0 && c.peerRound == 0 {
+		after("status", k.await)
+	}
+	if c.check.asking && c.check.peer == nil {
+		after("chain answer", k.await)
+	}
+	return list
+}
+
+// pingAt is when a ping is needed; zero: never.
+func (c *Core) pingAt() time.Time {
+	if c.cfg.DisableKeepalive || c.saidBye || !c.said {
+		return time.Time{}
+	}
+	return c.clocks.sent.Add(c.cfg.Keepalive)
+}
+
+// schedule asks for a timer at the first deadline.
+func (c *Core) schedule() {
+	at := c.pingAt()
+	for _, d := range c.deadlines() {
+		if at.IsZero() || d.at.Before(at) {
+			at = d.at
+		}
+	}
+	if !at.Equal(c.clocks.set) {
+		c.clocks.set = at
+		c.emit(Timer{at})
+	}
+}
+
+// expire does what is due.
+func (c *Core) expire() {
+	c.clocks.set = time.Time{}
+	for _, d := range c.deadlines() {
+		if d.at.After(c.now) {
+			continue
+		}
+		if c.saidBye {
+			c.close(nil) // everything was said; the peer does not answer
+		} else {
+			c.fail(&TimeoutError{d.what, d.wait})
+		}
+		return
+	}
+	if at := c.pingAt(); !at.IsZero() && !at.After(c.now) {
+		turn := c.turn
+		c.write(framePing, 1, nil)
+		c.turn = turn
+	}
+}
