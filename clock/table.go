@@ -8,9 +8,9 @@ import "github.com/concord-crdt/concord/codec"
 // number, and the table is written in front of what uses it. So the body is
 // written first, to a [codec.Writer] of its own, which fills the table.
 //
-// Number and Lookup are O(1), about 10 ns below nine origins and 25 ns above
-// (BenchmarkTable). A table takes 24 bytes an origin, above eight origins some
-// 60 bytes more.
+// Number and Lookup are O(1): some 20 ns up to eight origins, 50 ns above
+// (BenchmarkTable). A table takes 24 bytes an origin, and above eight origins
+// some 60 bytes more for each.
 //
 // Not safe for concurrent use, not even for reading: the first use of an origin
 // by a decoder is noted (see [Table.CheckUse]). The zero value is empty and

