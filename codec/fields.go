@@ -308,5 +308,5 @@ func (r *FieldReader) Value(what string, maxBytes int) any {
 	_, err := r.in.Seek(int64(ahead.off), io.SeekCurrent)
 	r.Fail(what, err)
 	ahead.off = 0
-	return ahead.build()
+	return ahead.build(ahead.knownHead())
 }

@@ -59,6 +59,9 @@ func (r *Reader) Close() error {
 // for what only they know: a value out of range, a wrong order.
 func (r *Reader) Fail(what string, err error) { r.failAt(r.off, what, err) }
 
+// failAt is kept out of line: errors are rare, and every getter calls it.
+//
+//go:noinline
 func (r *Reader) failAt(offset int, what string, err error) {
 	if r.err == nil && err != nil {
 		r.err = &DecodeError{What: what, Offset: offset, Err: err}
@@ -127,6 +130,10 @@ func (r *Reader) uvarint(what string) uint64 {
 	if len(b) > 0 && b[0] < 0x80 { // most numbers are small
 		r.off++
 		return uint64(b[0])
+	}
+	if len(b) > 1 && b[1] < 0x80 && b[1] > 0 {
+		r.off += 2
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7
 	}
 	v, n := binary.Uvarint(b)
 	switch {

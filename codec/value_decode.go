@@ -28,10 +28,9 @@ const (
 // a string or of bytes, and up to the elements of a list or map.
 type head struct {
 	kind kind
+	nsec uint32 // of a time
 	n    int    // bytes of content, or number of elements (pairs in a map)
-	bits uint64 // bool, integer or float
-	sec  int64  // time
-	nsec uint32 // time
+	bits uint64 // of a bool, integer or float, or the seconds of a time
 }
 
 // CheckValue reports whether b is exactly one value in its canonical form, the
@@ -273,49 +272,59 @@ func (r *Reader) timeHead(start int, c byte) head {
 	if ext := r.Byte(); r.err == nil && ext != extTimestamp {
 		r.failAt(start, "extension", ErrMalformed)
 	}
-	h := head{kind: kindTime}
+	var sec int64
+	var nsec uint32
 	canonical := true
 	switch c {
 	case codeFixExt4:
-		h.sec = int64(r.number(2))
+		sec = int64(r.number(2))
 	case codeFixExt8:
 		u := r.number(3)
-		h.sec, h.nsec = int64(u&(1<<34-1)), uint32(u>>34)
-		canonical = h.nsec != 0 || h.sec >= 1<<32
+		sec, nsec = int64(u&(1<<34-1)), uint32(u>>34)
+		canonical = nsec != 0 || sec >= 1<<32
 	case codeExt8:
-		h.nsec = uint32(r.number(2))
-		h.sec = int64(r.number(3))
-		canonical = uint64(h.sec) >= 1<<34
+		nsec = uint32(r.number(2))
+		sec = int64(r.number(3))
+		canonical = uint64(sec) >= 1<<34
 	}
-	if r.err == nil && (!canonical || h.nsec%uint32(time.Millisecond) != 0) {
+	switch {
+	case r.err != nil:
+	case !canonical || nsec%uint32(time.Millisecond) != 0:
 		r.failAt(start, "time", ErrNotCanonical)
-	}
-	if r.err == nil && (h.nsec >= uint32(time.Second) || h.sec < minTimeSeconds || h.sec > maxTimeSeconds) {
+	case nsec >= uint32(time.Second) || sec < minTimeSeconds || sec > maxTimeSeconds:
 		r.failAt(start, "time", ErrMalformed)
 	}
-	return h
+	return head{kind: kindTime, bits: uint64(sec), nsec: nsec}
 }
 
 // DecodeValue returns the value that b encodes: nil, bool, int64, float64,
 // string, []byte, time.Time in UTC, []any or map[string]any. Strings and bytes
 // are copies.
 //
-// O(len(b)). The whole of b is checked by [CheckValue] before anything is
-// allocated, so lengths can be believed and nesting is at most [MaxDepth].
+// O(len(b)). The whole of b is checked as by [CheckValue] before anything is
+// allocated, so lengths can be believed and nesting is at most [MaxDepth]. The
+// result takes at most some 120 bytes for each byte of b, for many small maps
+// (BenchmarkHostileValue): the limit that a caller sets on values is to allow
+// for that.
 //
 // Errors are those of CheckValue.
 func DecodeValue(b []byte) (any, error) {
-	if err := CheckValue(b); err != nil {
+	r := Reader{buf: b}
+	h, content := r.checkHead(false)
+	elements := r.off
+	if r.err == nil && h.open() {
+		r.checkNested(h, false)
+	}
+	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	r := Reader{buf: b}
-	return r.build(), nil
+	r.off = elements
+	return r.build(h, content), nil
 }
 
-// build returns the next value of a checked input. The check bounds how deep
-// it recurses.
-func (r *Reader) build() any {
-	h := r.valueHead()
+// build returns the value that h heads in a checked input. The check bounds how
+// deep it recurses.
+func (r *Reader) build(h head, content []byte) any {
 	switch h.kind {
 	case kindBool:
 		return h.bits == 1
@@ -324,24 +333,33 @@ func (r *Reader) build() any {
 	case kindFloat:
 		return math.Float64frombits(h.bits)
 	case kindString:
-		return string(r.take("string", h.n))
+		return string(content)
 	case kindBytes:
-		return append(make([]byte, 0, h.n), r.take("bytes", h.n)...)
+		return append(make([]byte, 0, h.n), content...)
 	case kindTime:
-		return time.Unix(h.sec, int64(h.nsec)).UTC()
+		return time.Unix(int64(h.bits), int64(h.nsec)).UTC()
 	case kindList:
 		list := make([]any, h.n)
 		for i := range list {
-			list[i] = r.build()
+			list[i] = r.build(r.knownHead())
 		}
 		return list
 	case kindMap:
 		m := make(map[string]any, h.n)
 		for range h.n {
-			k := string(r.take("map key", r.valueHead().n))
-			m[k] = r.build()
+			_, key := r.knownHead()
+			m[string(key)] = r.build(r.knownHead())
 		}
 		return m
 	}
 	return nil
+}
+
+// knownHead is checkHead for an input that was checked.
+func (r *Reader) knownHead() (head, []byte) {
+	h := r.valueHead()
+	if h.kind == kindString || h.kind == kindBytes {
+		return h, r.take("content", h.n)
+	}
+	return h, nil
 }
