@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -235,6 +236,9 @@ func (p place) open() (*node, *Patch, error) {
 	for i, k := range p.path {
 		if len(k.Name) > maxNameBytes {
 			return nil, nil, p.ed.fail(p.path[:1], &codec.LimitError{What: "name", Got: uint64(len(k.Name)), Max: maxNameBytes})
+		}
+		if k.Type != TypeElement && !utf8.ValidString(k.Name) {
+			return nil, nil, p.ed.fail(p.path[:i+1], errors.New("its name is not valid UTF-8"))
 		}
 		s, known := k.Type.shape()
 		if !known {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -158,7 +159,7 @@ func readPatch(r *codec.Reader, dot clock.Dot, origins *clock.Table, dots *dotTa
 			}
 			continue
 		}
-		k := Key{Name: r.String("name", maxNameBytes), Type: Type(r.Byte())}
+		k := readKey(r)
 		if s > Grown {
 			r.Fail(fmt.Sprintf("field %q", k.Name), ErrUnknownShape)
 			break
@@ -184,6 +185,22 @@ func readPatch(r *codec.Reader, dot clock.Dot, origins *clock.Table, dots *dotTa
 		}
 	}
 	return root
+}
+
+// readKey reads a name and a type. The names of a set's elements are values, all
+// others are text.
+func readKey(r *codec.Reader) Key {
+	k := Key{Name: string(r.Blob("name", maxNameBytes)), Type: Type(r.Byte())}
+	switch {
+	case r.Err() != nil:
+	case k.Type == TypeElement:
+		if err := codec.CheckValue([]byte(k.Name)); err != nil {
+			r.Fail("element", err)
+		}
+	case !utf8.ValidString(k.Name):
+		r.Fail("name", codec.ErrMalformed)
+	}
+	return k
 }
 
 func (p *Patch) readEntries(r *codec.Reader, dot clock.Dot, dots *dotTable, indexes *[]uint32) {

@@ -275,7 +275,7 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			}
 			continue
 		}
-		k := Key{rd.String("name", maxNameBytes), Type(rd.Byte())}
+		k := readKey(rd)
 		if s > Grown || rd.Err() != nil {
 			rd.Fail("shape", ErrUnknownShape)
 			return

@@ -140,6 +140,7 @@ func (r *replica) agree(tb testing.TB) {
 	if r.editor.text != s {
 		tb.Fatalf("text is %q, the editor shows %q", s, r.editor.text)
 	}
+	r.converts(tb, s)
 	if r.text.LenBytes() != len(s) || r.text.LenUTF16() != utf16Len(s) {
 		tb.Fatalf("lengths of %q", s)
 	}
@@ -212,6 +213,61 @@ func history(tb testing.TB, seed uint64) {
 		if !bytes.Equal(encode(r.text), encode(replicas[0].text)) {
 			tb.Fatal("stored forms differ")
 		}
+	}
+}
+
+// converts checks positions in all units, and parts of the text.
+func (r *replica) converts(tb testing.TB, s string) {
+	tb.Helper()
+	t := r.text
+	pos, units := 0, 0
+	for i, c := range s {
+		u, err1 := t.ToUTF16(pos)
+		b, err2 := t.ToByte(pos)
+		if u != units || b != i || err1 != nil || err2 != nil {
+			tb.Fatalf("rune %d of %q: at unit %d, byte %d (%v, %v)", pos, s, u, b, err1, err2)
+		}
+		for j := range utf16Len(string(c)) {
+			p, err := t.FromUTF16(units + j)
+			if j == 0 && (p != pos || err != nil) || j > 0 && err != ErrRange {
+				tb.Fatalf("unit %d of %q: rune %d, %v", units+j, s, p, err)
+			}
+		}
+		for j := range len(string(c)) {
+			p, err := t.FromByte(i + j)
+			if j == 0 && (p != pos || err != nil) || j > 0 && err != ErrRange {
+				tb.Fatalf("byte %d of %q: rune %d, %v", i+j, s, p, err)
+			}
+		}
+		if at, ok := t.At(pos); at != c || !ok {
+			tb.Fatalf("rune %d of %q is %q", pos, s, at)
+		}
+		id, _ := t.IDAt(pos)
+		if p, visible, err := t.Position(id); p != pos || !visible || err != nil {
+			tb.Fatalf("%v is at %d, not %d (%v, %v)", id, p, pos, visible, err)
+		}
+		if part, err := t.Slice(pos, min(pos+3, t.Len())); err != nil || !strings.HasPrefix(s[i:], part) {
+			tb.Fatalf("runes from %d of %q are %q (%v)", pos, s, part, err)
+		}
+		pos++
+		units += utf16Len(string(c))
+	}
+	for _, f := range []func(int) (int, error){t.ToUTF16, t.ToByte, t.FromUTF16, t.FromByte} {
+		if _, err := f(-1); err != ErrRange {
+			tb.Fatal("a position before the start is accepted")
+		}
+		if _, err := f(len(s) + 1); err != ErrRange {
+			tb.Fatal("a position behind the end is accepted")
+		}
+	}
+	if u, err := t.ToUTF16(pos); u != units || err != nil {
+		tb.Fatalf("the end of %q is at unit %d (%v)", s, u, err)
+	}
+	if p, err := t.FromUTF16(units); p != pos || err != nil {
+		tb.Fatalf("the end of %q is rune %d (%v)", s, p, err)
+	}
+	if p, err := t.FromByte(len(s)); p != pos || err != nil {
+		tb.Fatalf("the end of %q is rune %d (%v)", s, p, err)
 	}
 }
 

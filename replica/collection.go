@@ -1,0 +1,247 @@
+package replica
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/merge"
+)
+
+// Collection is the records of one kind. It is cheap to make and safe for
+// concurrent use.
+type Collection struct {
+	r    *Replica
+	name string
+}
+
+// Collection names a collection. It need not be there yet.
+func (r *Replica) Collection(name string) *Collection { return &Collection{r, name} }
+
+// Name is the collection's name.
+func (c *Collection) Name() string { return c.name }
+
+// Version says what of a record an actor saw: a token that [View] gives and
+// [Record.Saw] takes. The zero value has seen nothing.
+type Version struct{ vector clock.VersionVector }
+
+// versionOf is the version of a record as it is now.
+func versionOf(rec *crdt.Record) Version { return Version{rec.Vector().Clone()} }
+
+// String is the token as text.
+func (v Version) String() string {
+	var t clock.Table
+	body, w := codec.NewWriter(nil), codec.NewWriter(nil)
+	v.vector.Write(body, &t)
+	t.Write(w)
+	w.Raw(body.Bytes())
+	return base64.RawURLEncoding.EncodeToString(w.Bytes())
+}
+
+// ParseVersion is the inverse of [Version.String].
+func ParseVersion(s string) (Version, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return Version{}, fmt.Errorf("replica: version token: %w", err)
+	}
+	r := codec.NewReader(b)
+	t := clock.ReadTable(r, 1<<16)
+	v := Version{clock.ReadVersionVector(r, t)}
+	if err := r.Close(); err != nil {
+		return Version{}, fmt.Errorf("replica: version token: %w", err)
+	}
+	return v, nil
+}
+
+// View is a record as the application reads it, with the token that a later
+// write can cite.
+type View struct {
+	merge.RecordView
+	Collection string
+	Key        string
+	Version    Version
+}
+
+// Update makes one change to the record under key, which comes into existence
+// by it. The first error, from edit or from any field, aborts it and nothing is
+// changed; a change that alters nothing is not made.
+//
+// It costs what the edit weighs, not what the record weighs, and returns when
+// the change is durable as the replica's options say.
+func (c *Collection) Update(ctx context.Context, key string, edit func(*Record) error) error {
+	_, err := c.update(ctx, key, false, edit)
+	return err
+}
+
+// Create makes a record without fields; it changes nothing if the record is
+// there.
+func (c *Collection) Create(ctx context.Context, key string) error {
+	_, err := c.update(ctx, key, true, func(*Record) error { return nil })
+	return err
+}
+
+// UpdateVersion is [Collection.Update], and returns the version that it made.
+func (c *Collection) UpdateVersion(ctx context.Context, key string, edit func(*Record) error) (Version, error) {
+	return c.update(ctx, key, false, edit)
+}
+
+func (c *Collection) update(ctx context.Context, key string, create bool, edit func(*Record) error) (Version, error) {
+	if err := c.check(key); err != nil {
+		return Version{}, err
+	}
+	vs, err := c.r.transact(ctx, c.r.options.Schema.Scope(c.name, key), func(tx *Tx) error {
+		p, err := tx.Record(key)
+		if err != nil {
+			return err
+		}
+		p.create = create
+		return edit(p)
+	})
+	if err != nil {
+		return Version{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+	}
+	return vs[key], nil
+}
+
+func (c *Collection) check(key string) error {
+	if c.name == "" || strings.Contains(c.name, "/") {
+		return fmt.Errorf("replica: collection name %q; want one without a slash", c.name)
+	}
+	return checkKey(key)
+}
+
+// View reads a record through the overlay of its schema. A record that does
+// not exist, or no more, gives [ErrNotFound].
+func (c *Collection) View(ctx context.Context, key string) (View, error) {
+	if err := ctx.Err(); err != nil {
+		return View{}, err
+	}
+	if err := c.check(key); err != nil {
+		return View{}, err
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	v, err := c.view(key)
+	if err == nil && !v.Exists {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return View{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+	}
+	return v, nil
+}
+
+// view reads a record whether it exists or not. The caller holds r.mu.
+func (c *Collection) view(key string) (View, error) {
+	if err := c.r.usable(); err != nil {
+		return View{}, err
+	}
+	name := c.r.options.Schema.Scope(c.name, key)
+	o, err := c.r.record(c.r.scopes[name], name, key)
+	if err != nil {
+		return View{}, err
+	}
+	return View{
+		RecordView: merge.View(o.record, c.r.collectionRule(c.name)),
+		Collection: c.name, Key: key, Version: versionOf(o.record),
+	}, nil
+}
+
+// scopeNames lists the scopes that hold records of the collection, in order.
+func (c *Collection) scopeNames() []string {
+	c.r.mu.RLock()
+	defer c.r.mu.RUnlock()
+	var names []string
+	for name := range c.r.scopes {
+		if collectionOf(name) == c.name {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Keys yields the keys of the records that exist, in order within each scope,
+// and ends at the first error. It reads headers only. The sequence may be used
+// again; while it runs it holds a read transaction of the store open, and does
+// not see later writes.
+func (c *Collection) Keys(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, name := range c.scopeNames() {
+			c.r.mu.RLock()
+			err := c.r.usable()
+			s := c.r.scopes[name]
+			c.r.mu.RUnlock()
+			if err != nil {
+				yield("", err)
+				return
+			}
+			prefix := recordKey(rowHeader, s.number, "")
+			for row, err := range c.r.store.scan(prefix, nil) {
+				if err == nil {
+					err = ctx.Err()
+				}
+				var h *header
+				if err == nil {
+					h, err = decodeHeader(row.key, row.value)
+				}
+				if err != nil {
+					yield("", err)
+					return
+				}
+				if h.live && !yield(string(row.key[len(prefix):]), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// All yields the views of the records that exist, as [Collection.Keys] does.
+// A record that is deleted while the sequence runs is left out.
+func (c *Collection) All(ctx context.Context) iter.Seq2[View, error] {
+	return func(yield func(View, error) bool) {
+		for key, err := range c.Keys(ctx) {
+			var v View
+			if err == nil {
+				v, err = c.View(ctx, key)
+			}
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// collectionOf is the collection that a scope belongs to.
+func collectionOf(scope string) string {
+	name, _, _ := strings.Cut(scope, "/")
+	return name
+}
+
+// collectionRule is the schema of a collection; nil if it has none.
+func (r *Replica) collectionRule(name string) *merge.Collection {
+	if c, ok := r.options.Schema.Collections[name]; ok {
+		return &c
+	}
+	return nil
+}
+
+func (r *Replica) deletePolicyOf(scope string) crdt.DeletePolicy {
+	if c := r.collectionRule(collectionOf(scope)); c != nil {
+		return c.Delete
+	}
+	return crdt.DeleteWins
+}
+
+func (r *Replica) deletePolicy(s *scope) crdt.DeletePolicy { return r.deletePolicyOf(s.name) }

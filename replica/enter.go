@@ -1,0 +1,113 @@
+package replica
+
+import (
+	"crypto/sha256"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// entry is a change on its way into the store.
+type entry struct {
+	scope   *scope
+	change  *crdt.Change
+	encoded []byte
+	hash    crdt.Hash
+	fate    Fate
+	code    string // of a change that is not applied
+	reason  string
+	opens   []*open // of its parts, with the change applied; nil for one that waits
+	stored  bool    // its row is there already: it waited
+}
+
+// enter stages the rows of a change and moves the scope's clocks, chain and
+// sum. Two rows per record in the common case: the change, and the header. The
+// caller holds r.mu.
+func (r *Replica) enter(g *group, e *entry) {
+	s, dot := e.scope, e.change.Dot
+	num := r.number(dot.Origin, g)
+	r.seq++
+	rw := &changeRow{fate: e.fate, seq: r.seq, change: e.encoded}
+	if e.stored {
+		rw.chain = s.waiting[dot].chain
+		delete(s.waiting, dot)
+	} else {
+		rw.chain = crdt.Chain(s.chain(dot.Origin), e.hash)
+		s.chains[dot.Origin] = rw.chain
+		s.stored.Advance(dot)
+	}
+	for _, o := range e.opens {
+		digest := o.record.Digest()
+		if o.exists {
+			s.sum.Sub(item(o.key, o.header.digest))
+		}
+		s.sum.Add(item(o.key, digest))
+		rw.parts = append(rw.parts, partRow{o.header.last, o.header.digest, digest})
+		o.header.digest = digest
+		o.header.last, o.header.lastSeq = place{num, dot.N}, r.seq
+		o.header.tail += uint64(len(e.encoded)) + 128
+		o.header.live = len(o.record.Live(r.deletePolicy(s))) > 0
+		o.header.vector = o.record.Vector().Clone()
+		o.header.heads, o.header.births = slices.Clone(o.record.Heads()), o.record.Births()
+		o.exists = true
+	}
+	rw.sum = s.sum
+	key := dotKey(rowChange, s.number, num, dot.N)
+	*g = append(*g, row{key, rw.encode(key)})
+	for _, o := range e.opens {
+		if o.header.wantsSnapshot() {
+			r.snapshot(s, o, g)
+		}
+		key := recordKey(rowHeader, s.number, o.key)
+		*g = append(*g, row{key, o.header.encode(key)})
+	}
+	r.enterFate(g, e, num)
+	if e.fate == Waiting {
+		return
+	}
+	s.applied.Add(dot)
+	if e.fate == Applied {
+		s.maxed = max(s.maxed, e.change.Stamp)
+	}
+}
+
+// enterFate keeps the fate row in step, and the sum where the last change rows
+// cannot tell it: after one that waits, or that did.
+func (r *Replica) enterFate(g *group, e *entry, num uint32) {
+	if e.fate == Applied && !e.stored {
+		return
+	}
+	s := e.scope
+	fate := row{key: dotKey(rowFate, s.number, num, e.change.Dot.N)}
+	if e.fate != Applied {
+		fate.value = (&fateRow{e.fate, e.code, e.reason}).encode(fate.key)
+	}
+	key := numberKey(rowSum, s.number)
+	*g = append(*g, fate, row{key, encodeSum(key, r.seq, s.sum)})
+}
+
+// item is a record's share in the sum of its scope.
+func item(key string, digest crdt.Hash) [32]byte {
+	w := codec.NewWriter(make([]byte, 0, len(key)+24))
+	w.String(key)
+	w.Raw(digest[:])
+	return sha256.Sum256(w.Bytes())
+}
+
+// fingerprint is a hash of the scope's sum: equal for equal records.
+func (s *scope) fingerprint() (h crdt.Hash) {
+	w := codec.NewWriter(make([]byte, 0, 40))
+	s.sum.Write(w)
+	return crdt.HashOf(w.Bytes())
+}
+
+// newDot is the name of the next change of this replica in a scope.
+func (r *Replica) newDot(s *scope) clock.Dot {
+	d := clock.Dot{Origin: r.origin, N: 1}
+	if s != nil {
+		d.N += s.stored.Get(r.origin)
+	}
+	return d
+}

@@ -1,0 +1,53 @@
+package replica
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// Errors of opening a replica.
+var (
+	// ErrLocked is wrapped by [*LockedError].
+	ErrLocked = errors.New("replica: store is open elsewhere")
+	// ErrNotReplica means that a directory holds something else.
+	ErrNotReplica = errors.New("replica: directory is not a Concord store")
+)
+
+// Errors of using one.
+var (
+	ErrClosed   = errors.New("replica: closed")
+	ErrNotFound = errors.New("replica: no such record")
+	// ErrCorrupt is wrapped by [*CorruptError].
+	ErrCorrupt = errors.New("replica: stored data is damaged")
+)
+
+// LockedError tells which process has the store open.
+type LockedError struct {
+	Path string
+	PID  int // zero when it could not be read
+}
+
+func (e *LockedError) Error() string {
+	who := "another process"
+	if e.PID != 0 {
+		who = fmt.Sprintf("process %d", e.PID)
+	}
+	return fmt.Sprintf("replica: open %s: %s has it open; close it there, or sync with it over the network", e.Path, who)
+}
+
+func (e *LockedError) Unwrap() error { return ErrLocked }
+
+// CorruptError tells which row failed its check. Nothing was read from it.
+type CorruptError struct {
+	Row string // the kind of row
+	Key []byte
+	Err error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("replica: %s row %s is damaged: %v; sync with a peer to get it back", e.Row, hex.EncodeToString(e.Key), e.Err)
+}
+
+// Unwrap gives [ErrCorrupt] and what the check said.
+func (e *CorruptError) Unwrap() []error { return []error{ErrCorrupt, e.Err} }

@@ -1,0 +1,90 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// ChangeInfo is one change in the history of a record.
+type ChangeInfo struct {
+	Dot    clock.Dot
+	Stamp  clock.Stamp
+	Author crdt.Author
+	Fate   Fate
+	Heads  []clock.Dot // what the author's replica had applied
+	Saw    []clock.Dot // whose entries the change supersedes
+	Birth  bool
+	Delete bool
+	Patch  *crdt.Patch // nil if no field was altered; not to be modified
+	Bytes  int         // of the change as it is stored and sent
+}
+
+// History yields the changes of a record, the one entered last first, as far
+// as they are kept, and ends at the first error.
+func (c *Collection) History(ctx context.Context, key string) iter.Seq2[ChangeInfo, error] {
+	return func(yield func(ChangeInfo, error) bool) {
+		s, at, err := c.newest(key)
+		for err == nil && at.n != 0 {
+			var info ChangeInfo
+			if err = ctx.Err(); err == nil {
+				info, at, err = c.r.changeInfo(s, at, key)
+			}
+			if err == nil && !yield(info, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(ChangeInfo{}, fmt.Errorf("%s/%s: %w", c.name, key, err))
+		}
+	}
+}
+
+// newest finds where the history of a record begins.
+func (c *Collection) newest(key string) (*scope, place, error) {
+	if err := c.check(key); err != nil {
+		return nil, place{}, err
+	}
+	c.r.mu.RLock()
+	err := c.r.usable()
+	s := c.r.scopes[c.r.options.Schema.Scope(c.name, key)]
+	c.r.mu.RUnlock()
+	if err != nil || s == nil {
+		return nil, place{}, orNotFound(err)
+	}
+	h, found, err := c.r.readHeader(s.number, key)
+	if err != nil || !found {
+		return nil, place{}, orNotFound(err)
+	}
+	return s, h.last, nil
+}
+
+func orNotFound(err error) error {
+	if err == nil {
+		return ErrNotFound
+	}
+	return err
+}
+
+func (r *Replica) changeInfo(s *scope, at place, key string) (info ChangeInfo, next place, err error) {
+	row, err := r.readChange(s.number, at)
+	if err != nil {
+		return info, next, err
+	}
+	c, err := crdt.DecodeChange(row.change)
+	if err != nil {
+		return info, next, err
+	}
+	info = ChangeInfo{Dot: c.Dot, Stamp: c.Stamp, Author: c.Author, Fate: row.fate, Bytes: len(row.change)}
+	for i := range c.Parts {
+		if p := &c.Parts[i]; p.Key == key {
+			info.Heads, info.Saw = crdt.Dots(p.Heads), crdt.Dots(p.Saw)
+			info.Birth, info.Delete, info.Patch = p.Birth != nil, p.Delete != nil, p.Patch
+		}
+	}
+	next, err = before(row, key)
+	return info, next, err
+}

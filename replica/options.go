@@ -1,0 +1,69 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/concord-crdt/concord/merge"
+)
+
+// Durability says when a write counts as done.
+type Durability uint8
+
+const (
+	// Synced: on the disk, surviving a loss of power. The default. Writes that
+	// wait at the same time share one flush.
+	Synced Durability = iota
+	// Relaxed: with the operating system, surviving a kill of the process. A
+	// loss of power may take the last moments with it.
+	Relaxed
+)
+
+// Options configure a replica. Zero values mean the defaults.
+type Options struct {
+	Actor string // who writes, unless a write says otherwise
+	Role  string
+
+	Schema merge.Schema // zero: fields take their type from their first use
+
+	Durability  Durability
+	DisableDisk bool // keep everything in memory; for tests and replays
+
+	// CacheRecords is how many records are kept decoded: default 1024.
+	CacheRecords int
+
+	Logger hclog.Logger     // nil: silent
+	Wall   func() time.Time // the wall clock; nil: time.Now
+}
+
+const defaultCacheRecords = 1024
+
+func (o *Options) defaults() {
+	if o.CacheRecords == 0 {
+		o.CacheRecords = defaultCacheRecords
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
+}
+
+// Validate reports every fault of the options at once.
+func (o Options) Validate() error {
+	var errs []error
+	if o.CacheRecords < 0 {
+		errs = append(errs, fmt.Errorf("replica: CacheRecords is %d; want 0 for the default, or more", o.CacheRecords))
+	}
+	if o.Durability > Relaxed {
+		errs = append(errs, fmt.Errorf("replica: unknown Durability %d", o.Durability))
+	}
+	if err := o.Schema.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,257 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/merge"
+)
+
+// Replica is a full copy of its scopes in an embedded store, edited without
+// asking anyone.
+//
+// Writes are atomic and, by default, on the disk when they return. Reads see
+// what was written. All methods are safe for concurrent use; a replica is open
+// in one process at a time.
+type Replica struct {
+	path    string
+	options Options
+	log     hclog.Logger
+	store   store
+	sideIO  sideFile
+
+	mu       sync.RWMutex
+	side     *side
+	origin   clock.Origin
+	hlc      *clock.HLC
+	origins  *originTable
+	scopes   map[string]*scope
+	numbers  uint32 // of scopes
+	seq      uint64
+	durable  uint64 // the last seq that the store has
+	cache    *cache
+	commits  committer
+	watchers watchers
+	agreed   clock.Stamp // time of the last session, where the own clock was never set
+	broken   error
+	closed   bool
+}
+
+// Open opens the replica in dir, which is made when it is not there. The
+// caller must Close it.
+//
+// Errors: [*LockedError] if another process has it open, [ErrNotReplica] if the
+// directory holds something else, [ErrCorrupt] if what is needed to begin is
+// damaged.
+func Open(dir string, o Options) (*Replica, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.defaults()
+	r := &Replica{
+		path:    dir,
+		options: o,
+		log:     o.Logger.Named("replica"),
+		cache:   newCache(o.CacheRecords),
+	}
+	r.commits.current = &batch{}
+	if !o.DisableDisk {
+		if err := prepareDir(dir); err != nil {
+			return nil, err
+		}
+		r.sideIO = sideFile{dir}
+	}
+	s, err := openBadger(filepath.Join(dir, "data"), &o)
+	if err != nil {
+		return nil, err
+	}
+	r.store = s
+	if err := errors.Join(r.loadIdentity(), r.load()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	r.log.Debug("opened", "path", dir, "origin", r.origin.String(), "scopes", len(r.scopes))
+	return r, nil
+}
+
+// prepareDir makes the directory, and refuses one that holds other things: a
+// mistyped path must not fill somebody's folder.
+func prepareDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+			return fmt.Errorf("replica: open %s: %w", dir, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replica: open %s: %w", dir, err)
+	}
+	if len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "data" && e.IsDir() }) {
+		return fmt.Errorf("replica: open %s: it has %d entries and no store; give an empty or new directory: %w", dir, len(entries), ErrNotReplica)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		return fmt.Errorf("replica: open %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (r *Replica) loadIdentity() (err error) {
+	if r.side, err = r.sideIO.read(); r.sideIO.dir == "" {
+		r.side, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.side == nil {
+		if r.side, err = newSide(); err != nil {
+			return err
+		}
+		if err := r.sideIO.write(r.side); err != nil {
+			return err
+		}
+	}
+	r.origin = r.side.origin()
+	r.hlc = clock.NewHLC(r.options.Wall, r.side.Bound, r.persistBound)
+	return nil
+}
+
+// persistBound makes a promise durable before stamps beyond the last one are
+// given out. The caller holds r.mu, since it asked the clock for a stamp.
+func (r *Replica) persistBound(bound clock.Stamp) error {
+	before := r.side.Bound
+	r.side.Bound = bound
+	if err := r.sideIO.write(r.side); err != nil {
+		r.side.Bound = before
+		return err
+	}
+	return nil
+}
+
+// load rebuilds what is kept in memory from the store.
+func (r *Replica) load() error {
+	r.origins = newOriginTable()
+	r.scopes = map[string]*scope{}
+	r.numbers, r.seq = 0, 0
+	for row, err := range r.store.scan([]byte{rowOrigin}, nil) {
+		if err != nil {
+			return err
+		}
+		b, err := decodePlain("origin", row.key, row.value)
+		if err != nil {
+			return err
+		}
+		o, err := readOrigin(b)
+		if err != nil {
+			return &CorruptError{Row: "origin", Key: row.key, Err: err}
+		}
+		r.origins.add(o)
+	}
+	type named struct {
+		name   string
+		number uint32
+	}
+	var names []named
+	for row, err := range r.store.scan([]byte{rowScope}, nil) {
+		if err != nil {
+			return err
+		}
+		b, err := decodePlain("scope", row.key, row.value)
+		if err != nil {
+			return err
+		}
+		names = append(names, named{string(b), r.numbers})
+		r.numbers++
+	}
+	for _, n := range names {
+		s, err := r.loadScope(n.name, n.number)
+		if err != nil {
+			return fmt.Errorf("replica: scope %q: %w", n.name, err)
+		}
+		r.scopes[n.name] = s
+		r.hlc.Observe(s.maxed)
+	}
+	return nil
+}
+
+// scope returns a scope, made on first use; its rows go into g.
+func (r *Replica) scope(name string, g *group) *scope {
+	if s, ok := r.scopes[name]; ok {
+		return s
+	}
+	s := newScope(name, r.numbers)
+	key := numberKey(rowScope, r.numbers)
+	*g = append(*g, row{key, encodePlain(key, []byte(name))})
+	r.numbers++
+	r.scopes[name] = s
+	return s
+}
+
+// number interns an origin; its row goes into g.
+func (r *Replica) number(o clock.Origin, g *group) uint32 {
+	if n, ok := r.origins.numbers[o]; ok {
+		return n
+	}
+	n := r.origins.add(o)
+	key := numberKey(rowOrigin, n)
+	*g = append(*g, row{key, encodePlain(key, writeOrigin(o))})
+	return n
+}
+
+// Close waits for writes under way, and closes the store. Watches end.
+func (r *Replica) Close() error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	r.closed = true
+	b := r.commits.current
+	r.mu.Unlock()
+	err := r.await(b)
+	r.watchers.close()
+	return errors.Join(err, r.store.close())
+}
+
+// usable reports why the replica cannot be used. The caller holds r.mu.
+func (r *Replica) usable() error {
+	if r.closed {
+		return ErrClosed
+	}
+	return r.broken
+}
+
+// Origin names this replica and its present incarnation.
+func (r *Replica) Origin() clock.Origin {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.origin
+}
+
+// Path is the directory that the replica was opened in.
+func (r *Replica) Path() string { return r.path }
+
+// Schema is the schema that the replica was opened with.
+func (r *Replica) Schema() merge.Schema { return r.options.Schema }
+
+// wall is the wall clock.
+func (r *Replica) wall() time.Time { return r.options.Wall() }
+
+// Collections lists the names of the collections that hold something here.
+func (r *Replica) Collections() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var names []string
+	for name := range r.scopes {
+		names = append(names, collectionOf(name))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

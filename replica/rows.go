@@ -1,0 +1,261 @@
+package replica
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+const rowVersion = 1
+
+const maxRowBytes = 32 << 20
+
+// Fate is what became of a change. Every change that was received or made has
+// exactly one.
+type Fate uint8
+
+// The fates, as they are stored.
+const (
+	Applied  Fate = 1
+	Waiting  Fate = 2
+	Rejected Fate = 3
+)
+
+// String is the fate's name.
+func (f Fate) String() string {
+	switch f {
+	case Applied:
+		return "applied"
+	case Waiting:
+		return "waiting"
+	case Rejected:
+		return "rejected"
+	}
+	return fmt.Sprintf("fate(%d)", uint8(f))
+}
+
+// changeRow is the stored form of a change. It is the index from a dot to the
+// records, and the log: each part points back to the change of its record that
+// was entered before, so a record's tail and its history are walks.
+type changeRow struct {
+	batch  codec.BatchHeader
+	fate   Fate
+	seq    uint64    // order in which this store entered its rows
+	chain  crdt.Hash // of the origin's history up to this change
+	sum    crdt.Sum  // of the scope, once this change was entered
+	parts  []partRow // one for each part of the change
+	change []byte    // canonical
+}
+
+type partRow struct {
+	before       place // zero n: the first
+	from, digest crdt.Hash
+}
+
+// seal ends a row with a checksum over its key and value: bytes that the store
+// hands back under another key, or with a bit turned, are refused.
+func seal(w *codec.Writer, key []byte) []byte {
+	n := w.Len()
+	w.Raw(key)
+	w.Checksum(0)
+	sum := slices.Clone(w.Bytes()[n+len(key):])
+	return append(w.Bytes()[:n], sum...)
+}
+
+// unseal checks what seal wrote and returns a reader of what stands before the
+// checksum.
+func unseal(what string, key, value []byte) (*codec.Reader, error) {
+	if len(value) < 4 {
+		return nil, &CorruptError{Row: what, Key: key, Err: codec.ErrTruncated}
+	}
+	body := value[:len(value)-4]
+	buf := make([]byte, 0, len(value)+len(key))
+	buf = append(append(append(buf, body...), key...), value[len(value)-4:]...)
+	r := codec.NewReader(buf)
+	r.Raw(len(body) + len(key))
+	r.Checksum(0)
+	if err := r.Err(); err != nil {
+		return nil, &CorruptError{Row: what, Key: key, Err: err}
+	}
+	r = codec.NewReader(body)
+	if v := r.Byte(); v != rowVersion {
+		return nil, &CorruptError{Row: what, Key: key, Err: &codec.VersionError{What: what, Got: uint64(v), Max: rowVersion}}
+	}
+	return r, nil
+}
+
+func (c *changeRow) encode(key []byte) []byte {
+	w := codec.NewWriter(make([]byte, 0, len(c.change)+160))
+	w.Byte(rowVersion)
+	w.BatchHeader(c.batch)
+	w.Byte(byte(c.fate))
+	w.Uvarint(c.seq)
+	w.Raw(c.chain[:])
+	c.sum.Write(w)
+	w.Uvarint(uint64(len(c.parts)))
+	for _, p := range c.parts {
+		w.Uvarint(uint64(p.before.origin))
+		w.Uvarint(p.before.n)
+		w.Raw(p.from[:])
+		w.Raw(p.digest[:])
+	}
+	w.Blob(c.change)
+	return seal(w, key)
+}
+
+func decodeChangeRow(key, value []byte) (*changeRow, error) {
+	r, err := unseal("change", key, value)
+	if err != nil {
+		return nil, err
+	}
+	c := &changeRow{batch: r.BatchHeader(), fate: Fate(r.Byte()), seq: r.Uvarint(), chain: readHash(r), sum: crdt.ReadSum(r)}
+	for range r.Count("parts", 1<<10, 34) {
+		c.parts = append(c.parts, partRow{place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}, readHash(r), readHash(r)})
+	}
+	c.change = slices.Clone(r.Blob("change", maxRowBytes))
+	if err := r.Close(); err != nil {
+		return nil, &CorruptError{Row: "change", Key: key, Err: err}
+	}
+	return c, nil
+}
+
+func readHash(r *codec.Reader) (h crdt.Hash) {
+	copy(h[:], r.Raw(len(h)))
+	return h
+}
+
+// header is what a replica keeps of each record, so that lists, differences
+// and the decision whether to load it need no more.
+type header struct {
+	live     bool      // some birth is not deleted
+	digest   crdt.Hash // of the record's normal form
+	last     place     // the change entered last
+	lastSeq  uint64
+	snapshot uint64 // what the snapshot covers: rows up to this seq; zero: there is none
+	size     uint64 // of the snapshot, in bytes
+	tail     uint64 // bytes of changes since
+	vector   clock.VersionVector
+	heads    []clock.Dot
+	births   []clock.Dot
+}
+
+func (h *header) encode(key []byte) []byte {
+	w := codec.NewWriter(make([]byte, 0, 192))
+	w.Byte(rowVersion)
+	w.Bool(h.live)
+	w.Raw(h.digest[:])
+	w.Uvarint(uint64(h.last.origin))
+	w.Uvarint(h.last.n)
+	w.Uvarint(h.lastSeq)
+	w.Uvarint(h.snapshot)
+	w.Uvarint(h.size)
+	w.Uvarint(h.tail)
+	var t clock.Table
+	body := codec.NewWriter(make([]byte, 0, 64))
+	h.vector.Write(body, &t)
+	writeDots(body, &t, h.heads)
+	writeDots(body, &t, h.births)
+	t.Write(w)
+	w.Raw(body.Bytes())
+	return seal(w, key)
+}
+
+func writeDots(w *codec.Writer, t *clock.Table, ds []clock.Dot) {
+	w.Uvarint(uint64(len(ds)))
+	for _, d := range ds {
+		clock.WriteDot(w, t, d)
+	}
+}
+
+func readDots(r *codec.Reader, t *clock.Table) []clock.Dot {
+	n := r.Count("dots", 1<<20, 2)
+	ds := make([]clock.Dot, 0, n)
+	for range n {
+		ds = append(ds, clock.ReadDot(r, t))
+	}
+	return ds
+}
+
+func decodeHeader(key, value []byte) (*header, error) {
+	r, err := unseal("header", key, value)
+	if err != nil {
+		return nil, err
+	}
+	h := &header{live: r.Bool(), digest: readHash(r)}
+	h.last = place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}
+	h.lastSeq, h.snapshot, h.size, h.tail = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	t := clock.ReadTable(r, 1<<16)
+	h.vector = clock.ReadVersionVector(r, t)
+	h.heads, h.births = readDots(r, t), readDots(r, t)
+	if err := r.Close(); err != nil {
+		return nil, &CorruptError{Row: "header", Key: key, Err: err}
+	}
+	return h, nil
+}
+
+// fateRow says why a change is not applied.
+type fateRow struct {
+	fate   Fate
+	code   string
+	reason string
+}
+
+func (f *fateRow) encode(key []byte) []byte {
+	w := codec.NewWriter(nil)
+	w.Byte(rowVersion)
+	w.Byte(byte(f.fate))
+	w.String(f.code)
+	w.String(f.reason)
+	return seal(w, key)
+}
+
+func decodeFateRow(key, value []byte) (*fateRow, error) {
+	r, err := unseal("fate", key, value)
+	if err != nil {
+		return nil, err
+	}
+	f := &fateRow{Fate(r.Byte()), r.String("code", 64), r.String("reason", 1024)}
+	if err := r.Close(); err != nil {
+		return nil, &CorruptError{Row: "fate", Key: key, Err: err}
+	}
+	return f, nil
+}
+
+func encodeSum(key []byte, seq uint64, s crdt.Sum) []byte {
+	w := codec.NewWriter(nil)
+	w.Byte(rowVersion)
+	w.Uvarint(seq)
+	s.Write(w)
+	return seal(w, key)
+}
+
+func decodeSum(key, value []byte) (seq uint64, s crdt.Sum, err error) {
+	r, err := unseal("sum", key, value)
+	if err != nil {
+		return 0, s, err
+	}
+	seq, s = r.Uvarint(), crdt.ReadSum(r)
+	if err := r.Close(); err != nil {
+		return 0, s, &CorruptError{Row: "sum", Key: key, Err: err}
+	}
+	return seq, s, nil
+}
+
+// encodePlain seals bytes that need no structure of their own.
+func encodePlain(key, body []byte) []byte {
+	w := codec.NewWriter(make([]byte, 0, len(body)+len(key)+8))
+	w.Byte(rowVersion)
+	w.Raw(body)
+	return seal(w, key)
+}
+
+func decodePlain(what string, key, value []byte) ([]byte, error) {
+	r, err := unseal(what, key, value)
+	if err != nil {
+		return nil, err
+	}
+	return r.Raw(r.Remaining()), nil
+}

@@ -1,0 +1,157 @@
+package replica
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+)
+
+// side is what a replica must remember apart from its store: who it is, the
+// stretch of its life that it surely remembers, and how far its clock was
+// promised. It is written to two slots in turn, each flushed before it counts,
+// so that a cut in the middle of a write leaves the other whole.
+type side struct {
+	Generation  uint64
+	Seed        []byte // of the Ed25519 key that names the replica
+	Incarnation uint64
+	Bound       clock.Stamp // no stamp above it was given out
+}
+
+// Kind and the methods below make side a [codec.Message].
+func (s *side) Kind() string    { return "replica" }
+func (s *side) Version() uint64 { return 1 }
+
+func (s *side) WriteFields(w *codec.FieldWriter, _ uint64) {
+	w.Uint(s.Generation)
+	w.Bytes(s.Seed)
+	w.Uint(s.Incarnation)
+	w.Uint(uint64(s.Bound))
+}
+
+func (s *side) ReadFields(r *codec.FieldReader, _ uint64) {
+	s.Generation = r.Uint("generation")
+	s.Seed = r.Bytes("seed", ed25519.SeedSize)
+	s.Incarnation = r.Uint("incarnation")
+	s.Bound = clock.Stamp(r.Uint("bound"))
+	if len(s.Seed) != ed25519.SeedSize {
+		r.Fail("seed", codec.ErrMalformed)
+	}
+}
+
+// replicaID is the first 16 bytes of SHA-256 of the public key.
+func (s *side) replicaID() (id clock.ReplicaID) {
+	public := ed25519.NewKeyFromSeed(s.Seed).Public().(ed25519.PublicKey)
+	sum := sha256.Sum256(public)
+	copy(id[:], sum[:])
+	return id
+}
+
+func (s *side) origin() clock.Origin {
+	return clock.Origin{Replica: s.replicaID(), Incarnation: s.Incarnation}
+}
+
+// newSide makes a replica: a key and a first incarnation, both random. An
+// incarnation is never a counter: a clone and its original would both take the
+// next one.
+func newSide() (*side, error) {
+	s := &side{Seed: make([]byte, ed25519.SeedSize)}
+	if _, err := rand.Read(s.Seed); err != nil {
+		return nil, fmt.Errorf("replica: make a key: %w", err)
+	}
+	var err error
+	s.Incarnation, err = randomIncarnation()
+	return s, err
+}
+
+func randomIncarnation() (uint64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("replica: make an incarnation: %w", err)
+	}
+	return codec.NewReader(b[:]).Uint64(), nil
+}
+
+const maxSideBytes = 64 << 10
+
+// sideFile keeps a side in its two slots. An empty dir keeps it in memory.
+type sideFile struct{ dir string }
+
+func (f sideFile) slot(generation uint64) string {
+	return filepath.Join(f.dir, fmt.Sprintf("identity.%d", generation%2))
+}
+
+// read returns the newest slot that is whole; nil if there is none at all.
+func (f sideFile) read() (*side, error) {
+	var best *side
+	var faults []error
+	for g := range uint64(2) {
+		b, err := os.ReadFile(f.slot(g))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("replica: identity: %w", err)
+		}
+		s := &side{}
+		if err := codec.DecodeEnvelope(b, s, maxSideBytes); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", f.slot(g), err))
+			continue
+		}
+		if best == nil || s.Generation > best.Generation {
+			best = s
+		}
+	}
+	if best == nil && len(faults) > 0 {
+		return nil, fmt.Errorf("replica: identity: %w", errors.Join(faults...))
+	}
+	return best, nil
+}
+
+// write makes s durable in the slot that does not hold the newest.
+func (f sideFile) write(s *side) error {
+	s.Generation++
+	if f.dir == "" {
+		return nil
+	}
+	b, err := codec.AppendEnvelope(nil, s)
+	if err != nil {
+		return fmt.Errorf("replica: identity: %w", err)
+	}
+	file, err := os.OpenFile(f.slot(s.Generation), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("replica: identity: %w", err)
+	}
+	_, werr := file.Write(b)
+	if err := errors.Join(werr, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("replica: identity: %w", err)
+	}
+	if s.Generation <= 2 {
+		return syncDir(f.dir)
+	}
+	return nil
+}
+
+// syncDir makes new file names durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("replica: identity: %w", err)
+	}
+	serr := d.Sync()
+	if errors.Is(serr, errors.ErrUnsupported) {
+		serr = nil
+	}
+	if err := errors.Join(serr, d.Close()); err != nil {
+		return fmt.Errorf("replica: identity %s: %w", hex.EncodeToString([]byte(dir)), err)
+	}
+	return nil
+}

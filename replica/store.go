@@ -1,0 +1,208 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// store is the little that a replica asks of the engine below it.
+type store interface {
+	// get returns the value under key; found is false if there is none.
+	get(key []byte) (value []byte, found bool, err error)
+	// scan yields the rows whose keys start with prefix, from the key from
+	// on (nil: the first), in order. What it yields may be kept.
+	scan(prefix, from []byte) iter.Seq2[row, error]
+	// last returns the last row whose key starts with prefix.
+	last(prefix []byte) (r row, found bool, err error)
+	// commit writes the groups in order, each whole or not at all, as few
+	// transactions as their sizes allow. They are durable when it returns, if
+	// the store was opened so.
+	commit(groups []group) error
+	// sync makes everything committed durable.
+	sync() error
+	close() error
+}
+
+// row is a key and its value; a nil value deletes the key.
+type row struct{ key, value []byte }
+
+// group is the rows of one change, which are written together.
+type group []row
+
+type badgerStore struct {
+	db     *badger.DB
+	memory bool
+}
+
+func openBadger(dir string, o *Options) (*badgerStore, error) {
+	b := badger.DefaultOptions(dir).
+		WithLogger(nil).
+		WithSyncWrites(o.Durability == Synced).
+		WithMetricsEnabled(false).
+		WithDetectConflicts(false).
+		WithNumVersionsToKeep(1)
+	if o.DisableDisk {
+		b = b.WithInMemory(true).WithDir("").WithValueDir("").WithSyncWrites(false)
+	}
+	// The small footprint of a phone: small tables, no caches, and every value
+	// below the threshold, so that the value log stays empty.
+	b = b.WithMemTableSize(16 << 20).WithNumMemtables(2).
+		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).WithNumCompactors(2).
+		WithBaseTableSize(1 << 20).WithBaseLevelSize(4 << 20).
+		WithValueLogFileSize(16 << 20).WithValueThreshold(1 << 20).
+		WithCompression(0).WithBlockCacheSize(0).WithIndexCacheSize(0)
+	db, err := badger.Open(b)
+	if err != nil {
+		if strings.Contains(err.Error(), "Another process is using") || strings.Contains(err.Error(), "directory lock") {
+			return nil, &LockedError{Path: dir, PID: lockHolder(dir)}
+		}
+		return nil, fmt.Errorf("replica: open %s: %w", dir, err)
+	}
+	return &badgerStore{db: db, memory: o.DisableDisk}, nil
+}
+
+// lockHolder reads the process id that the engine leaves in its lock file.
+func lockHolder(dir string) int {
+	b, err := os.ReadFile(filepath.Join(dir, "LOCK"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+func (s *badgerStore) get(key []byte) (value []byte, found bool, err error) {
+	err = s.db.View(func(t *badger.Txn) error {
+		item, err := t.Get(key)
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found = true
+		value, err = item.ValueCopy(nil)
+		return err
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("replica: read: %w", err)
+	}
+	return value, found, nil
+}
+
+func (s *badgerStore) scan(prefix, from []byte) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		if from == nil {
+			from = prefix
+		}
+		err := s.db.View(func(t *badger.Txn) error {
+			it := t.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 64, Prefix: prefix})
+			defer it.Close()
+			for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
+				v, err := it.Item().ValueCopy(nil)
+				if err != nil {
+					return err
+				}
+				if !yield(row{it.Item().KeyCopy(nil), v}, nil) {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(row{}, fmt.Errorf("replica: scan: %w", err))
+		}
+	}
+}
+
+func (s *badgerStore) last(prefix []byte) (r row, found bool, err error) {
+	err = s.db.View(func(t *badger.Txn) error {
+		it := t.NewIterator(badger.IteratorOptions{Reverse: true})
+		defer it.Close()
+		// Seeking in reverse finds the greatest key at or below the one given.
+		it.Seek(append(append([]byte{}, prefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+		if !it.ValidForPrefix(prefix) {
+			return nil
+		}
+		found = true
+		r.key = it.Item().KeyCopy(nil)
+		r.value, err = it.Item().ValueCopy(nil)
+		return err
+	})
+	if err != nil {
+		return row{}, false, fmt.Errorf("replica: read: %w", err)
+	}
+	return r, found, nil
+}
+
+func (s *badgerStore) commit(groups []group) error {
+	// The engine bounds a transaction by bytes and by entries.
+	limitBytes, limitRows := s.db.MaxBatchSize()*9/10, s.db.MaxBatchCount()*9/10
+	for len(groups) > 0 {
+		var bytes, rows int64
+		n := 0
+		for ; n < len(groups); n++ {
+			for _, r := range groups[n] {
+				bytes += int64(len(r.key) + len(r.value) + 64)
+				rows++
+			}
+			if n > 0 && (bytes > limitBytes || rows > limitRows) {
+				break
+			}
+		}
+		if err := s.commitOne(groups[:n]); err != nil {
+			return err
+		}
+		groups = groups[n:]
+	}
+	return nil
+}
+
+func (s *badgerStore) commitOne(groups []group) error {
+	t := s.db.NewTransaction(true)
+	defer t.Discard()
+	for _, g := range groups {
+		for _, r := range g {
+			var err error
+			if r.value == nil {
+				err = t.Delete(r.key)
+			} else {
+				err = t.SetEntry(badger.NewEntry(r.key, r.value))
+			}
+			if err != nil {
+				return fmt.Errorf("replica: write: %w", err)
+			}
+		}
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("replica: commit: %w", err)
+	}
+	return nil
+}
+
+func (s *badgerStore) sync() error {
+	if s.memory {
+		return nil
+	}
+	if err := s.db.Sync(); err != nil {
+		return fmt.Errorf("replica: sync to disk: %w", err)
+	}
+	return nil
+}
+
+func (s *badgerStore) close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("replica: close: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/concord-crdt/concord/replica/session"
+)
+
+// SyncOptions say what a session does. The zero value exchanges everything,
+// both ways, once.
+type SyncOptions struct {
+	Direction session.Direction
+	Scopes    []string // nil: all
+	Live      bool     // stay connected and exchange changes as they are made
+	// Progress is called with what happens, from the session's goroutine: it
+	// must return soon.
+	Progress func(session.Event)
+	// Session tunes limits and timeouts; Direction, Scopes and Live of it are
+	// taken from above.
+	Session session.Config
+}
+
+// Sync exchanges all changes with the peer at addr ("tcp://host:port"), both
+// ways, and returns when both sides have them on disk.
+//
+// The session may be cut at any byte: what was acknowledged is never sent
+// again, what was not is sent next time. Items that the peer could not take are
+// in the report and are no error of the session.
+func (r *Replica) Sync(ctx context.Context, addr string) (session.Report, error) {
+	return r.SyncWith(ctx, addr, SyncOptions{})
+}
+
+// SyncWith is [Replica.Sync] with options.
+func (r *Replica) SyncWith(ctx context.Context, addr string, o SyncOptions) (session.Report, error) {
+	host, err := ParseAddress(addr)
+	if err != nil {
+		return session.Report{}, err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return session.Report{}, fmt.Errorf("replica: sync with %s: %w", addr, err)
+	}
+	report, err := r.SyncConn(ctx, conn, o)
+	if err != nil {
+		return report, fmt.Errorf("replica: sync with %s: %w", addr, err)
+	}
+	return report, nil
+}
+
+// ErrAddress means that an address is not one that Concord can reach.
+var ErrAddress = errors.New("replica: address")
+
+// ParseAddress takes "tcp://host:port" apart. The scheme may be left out.
+func ParseAddress(addr string) (hostport string, err error) {
+	scheme, rest, ok := strings.Cut(addr, "://")
+	if !ok {
+		scheme, rest = "tcp", addr
+	}
+	if scheme != "tcp" {
+		return "", fmt.Errorf("%w %q: scheme %q is not known; use tcp://host:port", ErrAddress, addr, scheme)
+	}
+	if _, _, err := net.SplitHostPort(rest); err != nil {
+		return "", fmt.Errorf("%w %q: %v; use tcp://host:port", ErrAddress, addr, err)
+	}
+	return rest, nil
+}
+
+// SyncConn holds one session over a connection, which it closes. Any ordered
+// stream of bytes will do.
+func (r *Replica) SyncConn(ctx context.Context, conn io.ReadWriteCloser, o SyncOptions) (session.Report, error) {
+	c := o.Session
+	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
+	c.PolicyDigest = r.options.Schema.Digest()
+	c.Self = r.Origin()
+	if err := c.Validate(); err != nil {
+		return session.Report{}, errors.Join(err, conn.Close())
+	}
+	core := session.New(c)
+	changed := r.watchers.subscribe()
+	defer r.watchers.unsubscribe(changed)
+	report, err := drive(ctx, core, conn, peerStore{r}, r.options.Wall, changed, o.Progress)
+	log := r.log.Named("sync")
+	if err != nil {
+		log.Info("session ended early", "peer", report.Peer.Origin.String(), "error", err)
+	} else {
+		log.Debug("session ended", "peer", report.Peer.Origin.String())
+	}
+	return report, err
+}
+
+// Serve answers sessions on l until ctx ends, then closes l, cuts what is
+// still open and waits for it. done, when not nil, is told how each ended.
+func (r *Replica) Serve(ctx context.Context, l net.Listener, o SyncOptions, done func(net.Addr, session.Report, error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var pause time.Duration
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() || isTemporary(err) {
+			// Out of file descriptors, say: a server goes on, a little later.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("replica: serve: %w", err)
+		}
+		pause = 0
+		sessions.Go(func() {
+			report, err := r.SyncConn(ctx, conn, o)
+			if done != nil {
+				done(conn.RemoteAddr(), report, err)
+			}
+		})
+	}
+}
+
+func isTemporary(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && t.Temporary()
+}

@@ -1,0 +1,213 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/crdt"
+)
+
+// Tx is one change over several records of a scope: all of it applies, or
+// nothing, here and on every peer. It is valid inside the function that it was
+// given to.
+type Tx struct {
+	r      *Replica
+	scope  *scope // nil until the scope has rows
+	name   string
+	dot    clock.Dot
+	author crdt.Author
+	open   map[string]*Record
+	order  []string
+}
+
+// Record is a record within a change: what is done to its fields takes effect
+// at once and is seen by what follows. Its first error ends the change.
+type Record struct {
+	*crdt.RecordEditor
+	tx     *Tx
+	key    string
+	opened *open
+	create bool
+}
+
+// Key is the record's key.
+func (p *Record) Key() string { return p.key }
+
+// As says who writes, where it is not the actor that the replica was opened
+// with.
+func (p *Record) As(actor, role string) *Record {
+	p.tx.As(actor, role)
+	return p
+}
+
+// Intent says what the change is for. Two changes with the same intent are one
+// event reported twice.
+func (p *Record) Intent(action, key string) *Record {
+	p.tx.Intent(action, key)
+	return p
+}
+
+// Saw says what the actor had before her eyes: the version of the view that a
+// form was opened with. What arrived since is not superseded by this change. It
+// must come before the first edit of the record.
+func (p *Record) Saw(v Version) *Record {
+	p.RecordEditor.Saw(&v.vector)
+	return p
+}
+
+// As says who writes.
+func (tx *Tx) As(actor, role string) { tx.author.Actor, tx.author.Role = actor, role }
+
+// Intent says what the change is for.
+func (tx *Tx) Intent(action, key string) {
+	tx.author.Intent = crdt.Intent{Action: action, Key: key}
+}
+
+// Record opens a record of the scope for editing. It is made by its first
+// edit, if it is not there.
+func (tx *Tx) Record(key string) (*Record, error) {
+	if p, ok := tx.open[key]; ok {
+		return p, nil
+	}
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if want := tx.r.options.Schema.Scope(collectionOf(tx.name), key); want != tx.name {
+		return nil, fmt.Errorf("replica: record %q belongs to scope %q, the change to %q; a change cannot span scopes", key, want, tx.name)
+	}
+	o, err := tx.r.record(tx.scope, tx.name, key)
+	if err != nil {
+		return nil, err
+	}
+	p := &Record{tx: tx, key: key, opened: o}
+	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name)})
+	tx.open[key] = p
+	tx.order = append(tx.order, key)
+	return p, nil
+}
+
+const maxKeyBytes = 512
+
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKeyBytes {
+		return fmt.Errorf("replica: key of %d bytes; want 1 to %d", len(key), maxKeyBytes)
+	}
+	if strings.ContainsRune(key, 0) || !validUTF8(key) {
+		return fmt.Errorf("replica: key %q holds a zero byte or is not UTF-8", key)
+	}
+	return nil
+}
+
+func validUTF8(s string) bool { return strings.ToValidUTF8(s, "") == s }
+
+// Transact makes one change over several records of a scope. scope is a
+// collection, or the part of one that a schema partitions it by. The first
+// error of edit, or of any field, aborts it and nothing is changed.
+func (r *Replica) Transact(ctx context.Context, scope string, edit func(*Tx) error) error {
+	_, err := r.transact(ctx, scope, edit)
+	return err
+}
+
+// transact returns the version vectors of the records that the change touched.
+func (r *Replica) transact(ctx context.Context, name string, edit func(*Tx) error) (versions map[string]Version, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := checkKey(name); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	b, versions, err := r.change(name, edit)
+	r.mu.Unlock()
+	if err != nil || b == nil {
+		return versions, err
+	}
+	return versions, r.await(b)
+}
+
+// change runs edit and stages what it made. The caller holds r.mu; b is nil if
+// nothing was changed.
+func (r *Replica) change(name string, edit func(*Tx) error) (b *batch, versions map[string]Version, err error) {
+	if err := r.usable(); err != nil {
+		return nil, nil, err
+	}
+	s := r.scopes[name]
+	tx := &Tx{r: r, scope: s, name: name, dot: r.newDot(s), open: map[string]*Record{},
+		author: crdt.Author{Actor: r.options.Actor, Role: r.options.Role}}
+	kept := false
+	defer func() { // also when edit panics
+		if !kept {
+			tx.abort()
+		}
+	}()
+	if err := edit(tx); err != nil {
+		return nil, nil, err
+	}
+	c, opens, err := tx.finish()
+	if err != nil || c == nil {
+		return nil, nil, err
+	}
+	encoded := c.Encode()
+	if len(encoded) > maxChangeBytes {
+		return nil, nil, fmt.Errorf("replica: change of %d bytes: %w", len(encoded), &codec.LimitError{What: "change", Got: uint64(len(encoded)), Max: maxChangeBytes})
+	}
+	kept = true
+	var g group
+	s = r.scope(name, &g)
+	hash := crdt.HashOf(encoded)
+	versions = map[string]Version{}
+	var events []Event
+	for i, o := range opens {
+		tx.open[o.key].Commit(c, hash.Digest())
+		versions[o.key] = versionOf(o.record)
+		events = append(events, r.event(s, c, &c.Parts[i], o, true))
+	}
+	r.enter(&g, &entry{scope: s, change: c, encoded: encoded, hash: hash, fate: Applied, opens: opens})
+	return r.stage(g, events...), versions, nil
+}
+
+// maxChangeBytes keeps a change within one transaction of the store and one
+// message.
+const maxChangeBytes = 2 << 20
+
+// ErrTooLarge is wrapped when a change passes the limit; split it.
+var ErrTooLarge = codec.ErrLimit
+
+// finish collects the parts of the records that were altered; c is nil if none
+// was.
+func (tx *Tx) finish() (c *crdt.Change, opens []*open, err error) {
+	slices.Sort(tx.order)
+	c = &crdt.Change{Dot: tx.dot, Author: tx.author}
+	for _, key := range tx.order {
+		p := tx.open[key]
+		part, changed, err := p.Part(p.create)
+		if err != nil {
+			return nil, nil, fmt.Errorf("replica: record %q: %w", key, err)
+		}
+		if changed {
+			c.Parts = append(c.Parts, part)
+			opens = append(opens, p.opened)
+		}
+	}
+	if len(c.Parts) == 0 {
+		return nil, nil, nil
+	}
+	if err := tx.r.checkWrite(tx.name, c); err != nil {
+		return nil, nil, err
+	}
+	if c.Stamp, err = tx.r.hlc.Now(); err != nil {
+		return nil, nil, fmt.Errorf("replica: clock: %w", err)
+	}
+	return c, opens, nil
+}
+
+// abort takes back what was done to the records.
+func (tx *Tx) abort() {
+	for _, p := range tx.open {
+		p.Undo()
+	}
+}
