@@ -26,7 +26,7 @@ type Editor struct {
 	dot    clock.Dot
 	births []clock.Dot // that the change names: a counter's run belongs to them
 	seen   *clock.VersionVector
-	next   uint32
+	next   *uint32 // index of the next entry; shared by the editors of one change
 	patch  Patch
 	texts  []*textEdit // open texts, encoded at the end
 	log    []step      // what was done to entries, to be taken back
@@ -48,7 +48,7 @@ var ErrType = errors.New("crdt: wrong type")
 // the actor saw; nil means all that is there.
 func newEditor(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) *Editor {
 	s.root.shape = Keyed
-	return &Editor{state: s, dot: d, births: births, seen: seen, patch: Patch{Shape: Keyed}}
+	return &Editor{state: s, dot: d, births: births, seen: seen, next: new(uint32), patch: Patch{Shape: Keyed}}
 }
 
 // EditOptions are the circumstances of a change to a record.
@@ -57,6 +57,9 @@ type EditOptions struct {
 	Seen   *clock.VersionVector // what the actor saw; nil means the record as it is
 	Delete DeletePolicy
 	Parent *Birth // taken if the change turns out to be a birth
+	// Index, when not nil, is shared by the editors of one change over several
+	// records, so that no two entries of it have one name.
+	Index *uint32
 }
 
 // RecordEditor makes one change to one record.
@@ -79,6 +82,9 @@ func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 		live = []clock.Dot{o.Dot}
 	}
 	e.Editor = newEditor(&r.State, o.Dot, live, o.Seen)
+	if o.Index != nil {
+		e.next = o.Index
+	}
 	return e
 }
 
@@ -256,11 +262,16 @@ func (p place) open() (*node, *Patch, error) {
 
 // add makes an entry of this change.
 func (e *Editor) add(n *node, p *Patch, value []byte) {
-	x := Entry{ID: EntryID{e.dot, e.next}, Value: value}
-	e.next++
+	x := Entry{ID: e.name(), Value: value}
 	p.Add = append(p.Add, x)
 	n.insert(e.state, x)
 	e.log = append(e.log, step{n, x, true})
+}
+
+// name is the next entry name of the change.
+func (e *Editor) name() EntryID {
+	*e.next++
+	return EntryID{e.dot, *e.next - 1}
 }
 
 // supersede removes the entries that the actor saw and that match; those of

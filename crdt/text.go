@@ -307,8 +307,7 @@ func (t *textEdit) finish(e *Editor) {
 		return
 	}
 	txt.note(e.dot, t.from+1, txt.seq.Last(e.dot.Origin)-t.from)
-	t.patch.Grow = append(t.patch.Grow, encodeOps(EntryID{e.dot, e.next}, ops))
-	e.next++
+	t.patch.Grow = append(t.patch.Grow, encodeOps(e.name(), ops))
 }
 
 // undo makes the sequence again from all that it had before. It costs what the

@@ -167,10 +167,10 @@ func (d *driver) step(ctx context.Context) {
 		d.core.Tick(d.now())
 	case _, ok := <-d.changed:
 		if ok {
-			d.core.Changed()
+			d.core.Changed(d.now())
 		} else {
 			d.changed = nil
-			d.core.Stop()
+			d.core.Stop(d.now())
 		}
 	}
 	d.drain()

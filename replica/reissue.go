@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica/session"
 )
@@ -37,6 +38,51 @@ func (r *Replica) reissue(name string, o clock.Origin, common uint64) (clock.Ori
 	return origin, r.await(b)
 }
 
+// repair is a reissue under way. It is stored before the first row is given up
+// and taken away with the last change that was made again, so that a crash
+// between finds what is still to be done.
+type repair struct {
+	scope  string
+	old    clock.Origin
+	common uint64
+	fresh  clock.Origin
+	lost   [][]byte // the changes to make again, in order
+}
+
+func repairKey(scope string) []byte { return metaKey("repair/" + scope) }
+
+func (p *repair) encode(key []byte) []byte {
+	w := codec.NewWriter(nil)
+	w.String(p.scope)
+	w.Raw(writeOrigin(p.old))
+	w.Uvarint(p.common)
+	w.Raw(writeOrigin(p.fresh))
+	w.Uvarint(uint64(len(p.lost)))
+	for _, b := range p.lost {
+		w.Blob(b)
+	}
+	return encodePlain(key, w.Bytes())
+}
+
+func decodeRepair(key, value []byte) (*repair, error) {
+	b, err := decodePlain("repair", key, value)
+	if err != nil {
+		return nil, err
+	}
+	r := codec.NewReader(b)
+	p := &repair{scope: r.String("scope", maxKeyBytes)}
+	p.old, _ = readOrigin(r.Raw(24))
+	p.common = r.Uvarint()
+	p.fresh, _ = readOrigin(r.Raw(24))
+	for range r.Count("changes", maxRowBytes, 1) {
+		p.lost = append(p.lost, r.Blob("change", maxRowBytes))
+	}
+	if err := r.Close(); err != nil {
+		return nil, &CorruptError{Row: "repair", Key: key, Err: err}
+	}
+	return p, nil
+}
+
 // reissueScope does it for one scope. The caller holds r.mu, and nothing is
 // staged.
 func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error {
@@ -50,59 +96,113 @@ func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error
 	if err := r.newIncarnation(); err != nil {
 		return err
 	}
+	p := &repair{scope: name, old: o, common: common, fresh: r.origin}
+	num := r.origins.numbers[o]
+	for n := common + 1; n <= s.stored.Get(o); n++ {
+		row, err := r.readChange(s.number, place{num, n})
+		if err != nil {
+			return err
+		}
+		p.lost = append(p.lost, row.change)
+	}
+	key := repairKey(name)
+	if err := r.store.commit([]group{{{key, p.encode(key)}}}); err != nil {
+		return err
+	}
+	return r.repairScope(s, p)
+}
+
+// repairScope gives up what is derived and what was lost, enters the changes
+// that stay once more, and then makes the lost ones again.
+func (r *Replica) repairScope(s *scope, p *repair) error {
 	rows, err := r.scopeRows(s)
 	if err != nil {
 		return err
 	}
-	var lost []*crdt.Change
 	g, err := r.clearScope(s)
 	if err != nil {
 		return err
 	}
-	fresh := newScope(name, s.number)
-	fresh.maxed = s.maxed
-	r.scopes[name] = fresh
-	r.cache.clear()
+	stays := rows[:0]
 	for _, x := range rows {
-		if x.change.Dot.Origin == o && x.change.Dot.N > common {
+		d := x.change.Dot
+		if d.Origin == p.old && d.N > p.common || d.Origin == p.fresh {
 			g = append(g, row{key: x.key})
-			lost = append(lost, x.change)
-		}
-	}
-	r.stage(g)
-	for _, x := range rows {
-		if x.change.Dot.Origin == o && x.change.Dot.N > common {
 			continue
 		}
+		stays = append(stays, x)
+	}
+	if err := r.store.commit(pieces(g)); err != nil {
+		return err
+	}
+	fresh := newScope(s.name, s.number)
+	r.scopes[s.name] = fresh
+	r.cache.clear()
+	for _, x := range stays {
 		in := session.Incoming{Dot: x.change.Dot, Encoded: x.row.change, Hash: crdt.HashOf(x.row.change),
 			Before: fresh.chain(x.change.Dot.Origin), Change: x.change, Unknown: x.unknown}
-		if _, err := r.receive(name, &in); err != nil {
+		if _, err := r.receive(s.name, &in); err != nil {
 			return err
 		}
 	}
 	if err := r.retry(fresh); err != nil {
 		return err
 	}
-	slices.SortFunc(lost, func(a, b *crdt.Change) int { return cmp.Compare(a.Dot.N, b.Dot.N) })
-	again := crdt.NewReissue(o, common, r.origin, func(key string) (*crdt.Record, error) {
-		rec, err := r.record(fresh, name, key)
+	again := crdt.NewReissue(p.old, p.common, p.fresh, func(key string) (*crdt.Record, error) {
+		o, err := r.record(fresh, s.name, key)
 		if err != nil {
 			return nil, err
 		}
-		return rec.record, nil
+		return o.record, nil
 	})
-	for _, c := range lost {
-		c, err := again.Change(c, r.newDot(fresh).N)
+	for i, b := range p.lost {
+		c, err := crdt.DecodeChange(b)
 		if err != nil {
+			return err
+		}
+		if c, err = again.Change(c, uint64(i)+1); err != nil {
 			return err
 		}
 		b := c.Encode()
 		in := session.Incoming{Dot: c.Dot, Encoded: b, Hash: crdt.HashOf(b), Before: fresh.chain(c.Dot.Origin), Change: c}
-		if _, err := r.receive(name, &in); err != nil {
+		if _, err := r.receive(s.name, &in); err != nil {
 			return err
 		}
 	}
-	r.log.Warn("issued changes again under a new incarnation", "scope", name, "old", o.String(), "new", r.origin.String(), "changes", len(lost))
+	r.stage(group{{key: repairKey(s.name)}})
+	r.log.Warn("issued changes again under a new incarnation", "scope", s.name, "old", p.old.String(), "new", p.fresh.String(), "changes", len(p.lost))
+	return nil
+}
+
+// pieces cuts a group that need not be whole, so that it fits any transaction.
+func pieces(g group) []group {
+	var gs []group
+	for len(g) > 0 {
+		n := min(len(g), 256)
+		gs = append(gs, g[:n])
+		g = g[n:]
+	}
+	return gs
+}
+
+// resumeRepairs finishes what a crash cut off.
+func (r *Replica) resumeRepairs() error {
+	for x, err := range r.store.scan(metaKey("repair/"), nil) {
+		if err != nil {
+			return err
+		}
+		p, err := decodeRepair(x.key, x.value)
+		if err != nil {
+			return err
+		}
+		s := r.scopes[p.scope]
+		if s == nil {
+			s = newScope(p.scope, r.numbers)
+		}
+		if err := r.repairScope(s, p); err != nil {
+			return fmt.Errorf("replica: resume repair of %q: %w", p.scope, err)
+		}
+	}
 	return nil
 }
 

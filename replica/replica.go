@@ -74,11 +74,26 @@ func Open(dir string, o Options) (*Replica, error) {
 		return nil, err
 	}
 	r.store = s
-	if err := errors.Join(r.loadIdentity(), r.load()); err != nil {
+	if err := r.begin(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	r.log.Debug("opened", "path", dir, "origin", r.origin.String(), "scopes", len(r.scopes))
 	return r, nil
+}
+
+// begin reads what the replica needs to go on, and finishes what was cut off.
+func (r *Replica) begin() error {
+	if err := r.loadIdentity(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	err := r.load()
+	if err == nil {
+		err = r.resumeRepairs()
+	}
+	b := r.commits.current
+	r.mu.Unlock()
+	return errors.Join(err, r.await(b))
 }
 
 // prepareDir makes the directory, and refuses one that holds other things: a

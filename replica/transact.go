@@ -22,6 +22,7 @@ type Tx struct {
 	author crdt.Author
 	open   map[string]*Record
 	order  []string
+	index  uint32 // of the next entry
 }
 
 // Record is a record within a change: what is done to its fields takes effect
@@ -84,7 +85,7 @@ func (tx *Tx) Record(key string) (*Record, error) {
 		return nil, err
 	}
 	p := &Record{tx: tx, key: key, opened: o}
-	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name)})
+	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name), Index: &tx.index})
 	tx.open[key] = p
 	tx.order = append(tx.order, key)
 	return p, nil
