@@ -55,7 +55,7 @@ type Config struct {
 
 	MaxFrameBytes    int // body of a frame: 64 KiB; at least 16 KiB, at most 1 MiB
 	MaxChunkBytes    int // one chunk with all its changes, taken or given: 4 MiB
-	MaxInFlight      int // chunks sent or taken before they are acknowledged: 4
+	MaxInFlight      int // chunks sent or taken before they are acknowledged: 64
 	MaxInFlightBytes int // bytes of them, unless it is a single one: 1 MiB
 	MaxStatusBytes   int // the peer's description of its scopes: 4 MiB
 	MaxScopes        int // of the peer: 10,000
@@ -63,14 +63,14 @@ type Config struct {
 	MaxItems         int // changes listed in the report: 256
 
 	StartChunkBytes int           // the first chunk: 4 KiB
-	LeastChunkBytes int           // on the slowest link: 1 KiB
+	LeastChunkBytes int           // on the slowest link: 1 KiB, or MostChunkBytes if that is less
 	MostChunkBytes  int           // on the fastest: 256 KiB
 	AckTime         time.Duration // what a chunk should take; its size follows: 1 s
 
 	HandshakeTimeout time.Duration // until the peer's hello: 10 s
-	IdleTimeout      time.Duration // without a sign of life, or an acknowledgement that is due: 60 s
+	IdleTimeout      time.Duration // without a sign of life, or an answer that is due: 60 s, and 1 s for each KiB that must travel first
 	Keepalive        time.Duration // a ping after so long without sending: 25 s
-	DisableKeepalive bool          // send no ping, and expect none
+	DisableKeepalive bool          // send none; the peer is told and expects none
 }
 
 const (
@@ -82,15 +82,15 @@ const (
 func (c *Config) setDefaults() {
 	c.MaxFrameBytes = cmp.Or(c.MaxFrameBytes, codec.DefaultFrameLimit)
 	c.MaxChunkBytes = cmp.Or(c.MaxChunkBytes, 4<<20)
-	c.MaxInFlight = cmp.Or(c.MaxInFlight, 4)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 64)
 	c.MaxInFlightBytes = cmp.Or(c.MaxInFlightBytes, 1<<20)
 	c.MaxStatusBytes = cmp.Or(c.MaxStatusBytes, 4<<20)
 	c.MaxScopes = cmp.Or(c.MaxScopes, 10_000)
 	c.MaxClockEntries = cmp.Or(c.MaxClockEntries, 1<<18)
 	c.MaxItems = cmp.Or(c.MaxItems, 256)
 	c.StartChunkBytes = cmp.Or(c.StartChunkBytes, 4<<10)
-	c.LeastChunkBytes = cmp.Or(c.LeastChunkBytes, 1<<10)
 	c.MostChunkBytes = cmp.Or(c.MostChunkBytes, 256<<10)
+	c.LeastChunkBytes = cmp.Or(c.LeastChunkBytes, min(1<<10, c.MostChunkBytes))
 	c.AckTime = cmp.Or(c.AckTime, time.Second)
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, time.Minute)

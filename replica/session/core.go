@@ -77,7 +77,6 @@ type Core struct {
 	peerRound uint64
 	scopes    map[string]*scope
 	order     []*scope // by class, then name
-	entries   int      // of the clocks kept for the peer
 
 	check     checker
 	send      sender
@@ -252,20 +251,22 @@ func (c *Core) Tick(now time.Time) {
 
 // Changed says that the store has new durable changes. While the session is not
 // live it changes nothing: they are for the next one.
-func (c *Core) Changed() {
-	if c.closed {
+func (c *Core) Changed(now time.Time) {
+	if c.closed || !c.clocks.started {
 		return
 	}
+	c.now = now
 	c.dirty = true
 	c.settle()
 }
 
 // Stop ends the session in good order: what is in flight is acknowledged first,
 // nothing new is sent.
-func (c *Core) Stop() {
+func (c *Core) Stop(now time.Time) {
 	if c.closed {
 		return
 	}
+	c.now = now
 	c.stopping = true
 	if c.clocks.started {
 		c.settle()
@@ -324,6 +325,9 @@ func (c *Core) close(err error) {
 
 // write sends a message as one frame, or as several where its type allows it.
 func (c *Core) write(kind, flags byte, body []byte) {
+	if c.saidBye && kind != frameBye {
+		return
+	}
 	limit := c.maxSendFrame
 	if limit == 0 {
 		limit = leastFrameBytes
@@ -356,8 +360,14 @@ func (c *Core) frame(f codec.Frame) {
 		c.fail(violation("frame of type %d within a message of type %d", f.Type, c.within))
 		return
 	}
+	if f.Type == 0 || f.Type > frameBye {
+		if !f.Ignorable() {
+			c.fail(fmt.Errorf("%w: frame of unknown type %d", ErrIncompatible, f.Type))
+		}
+		return
+	}
 	if f.Flags&flagMore == 0 && c.within == 0 {
-		c.message(f, f.Body)
+		c.message(f.Type, f.Body)
 		return
 	}
 	limit := 0
@@ -380,27 +390,26 @@ func (c *Core) frame(f codec.Frame) {
 	if f.Flags&flagMore == 0 {
 		body := c.partial
 		c.partial, c.within = nil, 0
-		c.message(f, body)
+		c.message(f.Type, body)
 	}
 }
 
 // message takes one whole message.
-func (c *Core) message(f codec.Frame, body []byte) {
-	if f.Type != framePing {
-		c.clocks.progress = c.now
-		if c.turn && f.Type != frameBye {
+func (c *Core) message(kind byte, body []byte) {
+	if kind != framePing {
+		if c.turn && kind != frameBye {
 			c.report.RoundTrips++
 		}
 		c.turn = false
 	}
-	if c.peerHello == nil && f.Type != frameHello && f.Type != frameBye {
-		c.fail(violation("frame of type %d before the hello", f.Type))
+	if c.peerHello == nil && kind != frameHello && kind != frameBye {
+		c.fail(violation("frame of type %d before the hello", kind))
 		return
 	}
-	if c.saidBye && f.Type != frameBye {
+	if c.saidBye && kind != frameBye {
 		return // on its way when the own ending was sent
 	}
-	switch f.Type {
+	switch kind {
 	case frameHello:
 		c.onHello(body)
 	case frameStatus:
@@ -416,12 +425,11 @@ func (c *Core) message(f codec.Frame, body []byte) {
 	case frameCaughtUp:
 		c.onCaughtUp(body)
 	case framePing:
+		if len(body) > 0 {
+			c.fail(violation("ping of %d bytes", len(body)))
+		}
 	case frameBye:
 		c.onBye(body)
-	default:
-		if !f.Ignorable() {
-			c.fail(fmt.Errorf("%w: frame of unknown type %d", ErrIncompatible, f.Type))
-		}
 	}
 }
 
@@ -471,85 +479,4 @@ func (c *Core) shared() []*ScopeStatus {
 	}
 	slices.SortFunc(list, func(a, b *ScopeStatus) int { return compareNames(a.Name, b.Name) })
 	return list
-}
-
-// conclude says what is to be said when there is nothing more to send, and ends
-// the session when neither side has.
-func (c *Core) conclude() {
-	if c.saidBye || c.peerHello == nil || !c.said {
-		if c.stopping && !c.saidBye {
-			c.sayBye(ByeStopped, "")
-			c.close(nil)
-		}
-		return
-	}
-	if c.stopping && len(c.send.flight) == 0 && c.send.ready == nil && len(c.recv.queue) == 0 {
-		c.sayBye(ByeStopped, "")
-		return
-	}
-	if !c.idle() {
-		return
-	}
-	if c.peerRound > 0 && c.saidCaughtUp != c.peerRound+1 {
-		c.saidCaughtUp = c.peerRound + 1
-		c.write(frameCaughtUp, 0, encodeCaughtUp(c.peerRound))
-	}
-	if c.peerCaughtUp != c.ownRound+1 || c.peerRound == 0 && c.ownRound > 0 || len(c.recv.queue) > 0 {
-		return
-	}
-	if !c.caughtUp {
-		c.caughtUp = true
-		c.event(CaughtUp{})
-	}
-	if c.live {
-		c.enter(PhaseLive)
-		return
-	}
-	c.sayBye(ByeDone, "")
-}
-
-func (c *Core) sayBye(code ByeCode, reason string) {
-	c.saidBye = true
-	c.byeAt = c.now
-	b := bye{code, reason}
-	c.write(frameBye, 0, b.encode())
-}
-
-func (c *Core) onBye(body []byte) {
-	b, err := decodeBye(body)
-	if err != nil {
-		c.fail(classify("bye", err))
-		return
-	}
-	quiet := len(c.send.flight) == 0 && len(c.recv.queue) == 0
-	switch {
-	case c.saidBye:
-		err = b.code.Err()
-		if b.code == ByeStopped || c.stopping {
-			err = nil
-		}
-	case b.code == ByeStopped && c.caughtUp && quiet:
-		c.sayBye(ByeDone, "")
-	case b.code == ByeDone:
-		// Both sides end when both are caught up: this one would have said so.
-		err = violation("the peer ended the session before everything was exchanged")
-	default:
-		err = &PeerError{b.code, b.reason}
-	}
-	c.saidBye = true
-	c.close(err)
-}
-
-func (c *Core) onCaughtUp(body []byte) {
-	round, err := decodeCaughtUp(body)
-	if err != nil {
-		c.fail(classify("caught up", err))
-		return
-	}
-	if round > c.ownRound || c.ownRound == 0 {
-		c.fail(violation("caught up with status %d of %d", round, c.ownRound))
-		return
-	}
-	c.peerCaughtUp = round + 1
-	c.peerChecked()
 }

@@ -3,11 +3,9 @@ package session
 import (
 	"fmt"
 	"maps"
-	"math/rand"
 	"slices"
+	"strings"
 	"sync"
-	"testing"
-	"time"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -26,7 +24,10 @@ type fakeStore struct {
 	applied  map[string]int   // how often each dot was given to Apply
 	broken   map[clock.Dot]bool
 	onChange []func()
+	agreed   clock.Stamp
 }
+
+const maxTestExtension = 60 << 10
 
 type fakeScope struct {
 	name  string
@@ -121,6 +122,32 @@ func (s *fakeStore) writeMany(scope string, n int) {
 	}
 }
 
+// writeBig makes a change of some size bytes.
+func (s *fakeStore) writeBig(scope string, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc := s.scope(scope)
+	c := change(clock.Dot{Origin: s.self, N: uint64(len(sc.rows[s.self])) + 1}, scope+"/big", "ann")
+	for len(c.Extension) < maxTestExtension && len(c.Extension) < size {
+		c.Extension = append(c.Extension, 'x')
+	}
+	for i := 0; i*400+len(c.Extension) < size; i++ {
+		key := fmt.Sprintf("%s/big%03d%s", scope, i, strings.Repeat("x", 400))
+		c.Parts = append(c.Parts, crdt.Part{Key: key, Birth: &crdt.Birth{}})
+	}
+	sc.add(s.self, c.Encode(), false)
+}
+
+// has is how many changes of an origin the store has in a scope.
+func (s *fakeStore) has(scope string, o clock.Origin) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sc := s.scopes[scope]; sc != nil {
+		return len(sc.rows[o])
+	}
+	return 0
+}
+
 func (s *fakeStore) Status() (Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,6 +220,7 @@ func (s *fakeStore) Changes(scope string, ranges []clock.Range, maxBytes int) (B
 
 func (s *fakeStore) Apply(in Intake) ([]Verdict, error) {
 	s.mu.Lock()
+	s.agreed = in.Agreed
 	if err := s.fail["apply"]; err != nil {
 		s.mu.Unlock()
 		return nil, err
@@ -266,125 +294,3 @@ func (s *fakeStore) digest() crdt.Hash {
 	st, _ := s.Status()
 	return st.Sum()
 }
-
-// side is one core with its store, in a test without a network.
-type side struct {
-	core   *Core
-	store  *fakeStore
-	out    []byte // sent, not delivered
-	timer  time.Time
-	events []Event
-	closed *Closed
-	sent   []byte // everything sent
-	hold   bool   // keep the results of commands back
-	held   []Result
-}
-
-var testStart = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-
-// pair is two sides and the stream between them.
-type pair struct {
-	a, b  *side
-	now   time.Time
-	delay time.Duration // each way, added whenever bytes are delivered
-	step  int           // bytes delivered at a time; 0: all
-}
-
-func newSide(s *fakeStore, cfg Config) *side {
-	cfg.Self = s.self
-	return &side{core: New(cfg), store: s}
-}
-
-func newPair(a, b *fakeStore, ca, cb Config) *pair {
-	return &pair{a: newSide(a, ca), b: newSide(b, cb), now: testStart}
-}
-
-// drain does what a core wants, and returns whether there was anything.
-func (p *pair) drain(s *side) bool {
-	any := false
-	for {
-		for {
-			o, ok := s.core.Next()
-			if !ok {
-				break
-			}
-			any = true
-			switch o := o.(type) {
-			case Send:
-				s.out = append(s.out, o.Bytes...)
-				s.sent = append(s.sent, o.Bytes...)
-			case Command:
-				s.held = append(s.held, Run(s.store, o))
-			case Timer:
-				s.timer = o.At
-			case Notice:
-				s.events = append(s.events, o.Event)
-			case Closed:
-				s.closed = &o
-			}
-		}
-		if s.hold || len(s.held) == 0 {
-			return any
-		}
-		r := s.held[0]
-		s.held = s.held[1:]
-		s.core.Complete(r, p.now)
-		any = true
-	}
-}
-
-// deliver moves what one side sent to the other.
-func (p *pair) deliver(from, to *side) bool {
-	n := len(from.out)
-	if p.step > 0 {
-		n = min(n, p.step)
-	}
-	if n == 0 {
-		return false
-	}
-	p.now = p.now.Add(p.delay)
-	b := slices.Clone(from.out[:n])
-	from.out = from.out[n:]
-	to.core.Receive(b, p.now)
-	p.drain(to)
-	return true
-}
-
-func (p *pair) start() {
-	p.a.core.Start(p.now)
-	p.b.core.Start(p.now)
-	p.drain(p.a)
-	p.drain(p.b)
-}
-
-// run pumps until nothing moves.
-func (p *pair) run() {
-	for {
-		moved := p.drain(p.a)
-		moved = p.drain(p.b) || moved
-		moved = p.deliver(p.a, p.b) || moved
-		moved = p.deliver(p.b, p.a) || moved
-		if !moved {
-			return
-		}
-	}
-}
-
-// sync runs a whole session that must end well.
-func sync2(t testing.TB, a, b *fakeStore, ca, cb Config) (Report, Report) {
-	t.Helper()
-	p := newPair(a, b, ca, cb)
-	p.start()
-	p.run()
-	for _, s := range []*side{p.a, p.b} {
-		if s.closed == nil {
-			t.Fatalf("session of %v did not end; phase %v", s.store.self, s.core.phase)
-		}
-		if s.closed.Err != nil {
-			t.Fatalf("session of %v: %v", s.store.self, s.closed.Err)
-		}
-	}
-	return p.a.closed.Report, p.b.closed.Report
-}
-
-func seeded(seed int64) *rand.Rand { return rand.New(rand.NewSource(seed)) }

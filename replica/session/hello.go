@@ -25,6 +25,9 @@ func (c *Core) sayHello() {
 		inFlight: uint64(c.cfg.MaxInFlight), flightBytes: uint64(c.cfg.MaxInFlightBytes),
 		scopeLimit: uint64(c.cfg.MaxScopes),
 	}
+	if !c.cfg.DisableKeepalive {
+		h.keepalive = uint64(c.cfg.Keepalive.Milliseconds())
+	}
 	b, err := codec.AppendEnvelope(nil, h)
 	if err != nil {
 		c.fail(classify("hello", err))
@@ -109,8 +112,13 @@ func (c *Core) meet() {
 }
 
 func (c *Core) sayStatus() {
+	list := c.shared()
+	if most := c.peerHello.scopeLimit; uint64(len(list)) > most {
+		c.fail(classify("own status", &codec.LimitError{What: "scopes, for the peer", Got: uint64(len(list)), Max: most}))
+		return
+	}
 	c.ownRound++
-	c.write(frameStatus, 0, encodeStatus(c.shared(), c.peerHello.self.Replica))
+	c.write(frameStatus, 0, encodeStatus(list, c.peerHello.self.Replica))
 }
 
 func (c *Core) onStatus(body []byte) {
@@ -152,7 +160,12 @@ func (c *Core) onStatus(body []byte) {
 	for _, s := range c.shared() {
 		c.scope(s.Name)
 	}
-	c.startChecks(checks)
+	if c.peerRound == 1 {
+		c.check.queue = checks
+		c.nextCheck()
+	} else {
+		c.difference()
+	}
 }
 
 // replacePeer takes over what the peer says it has. What was sent to it before

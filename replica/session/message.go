@@ -80,6 +80,7 @@ type hello struct {
 	inFlight     uint64
 	flightBytes  uint64
 	scopeLimit   uint64
+	keepalive    uint64 // milliseconds between signs of life; 0: none are given
 }
 
 const maxHelloBytes = leastFrameBytes
@@ -108,6 +109,7 @@ func (h *hello) WriteFields(w *codec.FieldWriter, _ uint64) {
 	w.Uint(h.inFlight)
 	w.Uint(h.flightBytes)
 	w.Uint(h.scopeLimit)
+	w.Uint(h.keepalive)
 }
 
 func (h *hello) ReadFields(r *codec.FieldReader, _ uint64) {
@@ -127,6 +129,7 @@ func (h *hello) ReadFields(r *codec.FieldReader, _ uint64) {
 	h.frameBytes, h.chunkBytes = r.Uint("frame limit"), r.Uint("chunk limit")
 	h.inFlight, h.flightBytes = r.Uint("chunks in flight"), r.Uint("bytes in flight")
 	h.scopeLimit = r.Uint("scopes limit")
+	h.keepalive = r.Uint("keepalive")
 	switch {
 	case r.Err() != nil:
 	case h.direction > Push, h.min == 0, h.min > h.max, h.self.IsZero(), h.all && len(h.scopes) > 0,

@@ -42,15 +42,6 @@ type checker struct {
 // number in 13.
 const maxCheckRounds = 64
 
-func (c *Core) startChecks(checks []check) {
-	if c.check.done && c.peerRound > 1 {
-		c.difference()
-		return
-	}
-	c.check.queue = checks
-	c.nextCheck()
-}
-
 // nextCheck looks at the next origin. Most need nothing but memory.
 func (c *Core) nextCheck() {
 	for len(c.check.queue) > 0 {

@@ -49,11 +49,22 @@ func (c *Core) onChunk(body []byte) {
 type intake struct {
 	*chunk
 	scope    *scope
-	bad      []Code   // for each run, CodeNone if it follows what is here
-	chains   []uint64 // runs whose place must be looked up
+	bad      []Code // for each run, CodeNone if it follows what is here
+	own      bool   // the run of the own origin was looked at
 	verdicts []Verdict
 	accepted []Incoming
 	index    []int // of accepted, among the items
+}
+
+// last is the last number of run i.
+func (in *intake) last(i int) uint64 {
+	n := in.runs[i].first - 1
+	for _, it := range in.items {
+		if it.run == i {
+			n++
+		}
+	}
+	return n
 }
 
 // work takes the next chunk in hand.
@@ -86,7 +97,23 @@ func (c *Core) work() {
 func (c *Core) trace(in *intake, i int) {
 	for ; i < len(in.runs); i++ {
 		u := in.runs[i]
-		if u.first == 1 {
+		if u.origin == c.self && !in.own {
+			// Nobody else continues the own history. What others know of it may
+			// come back, if it is here.
+			c.command(ReadChains{in.chunk.scope, u.origin, []uint64{in.last(i)}}, func(r Result) {
+				if len(r.Chains) != 1 {
+					c.storeBroke("chain digests of %v", u.origin)
+					return
+				}
+				if in.own = true; !r.Chains[0].Known {
+					in.bad[i] = CodeFork
+					c.alarm(Alarm{Kind: Fork, Scope: in.chunk.scope, Dot: clock.Dot{Origin: u.origin, N: in.last(i)}})
+				}
+				c.trace(in, i)
+			})
+			return
+		}
+		if u.first == 1 || in.bad[i] != CodeNone {
 			continue
 		}
 		if h := in.scope.head(u.origin); h.n == u.first-1 {
@@ -235,8 +262,8 @@ func (c *Core) applied(in *intake, verdicts []Verdict) {
 		}
 		c.report.Received.Verdicts.add(v.Outcome, 1)
 		c.item(Item{Received: true, Scope: in.chunk.scope, Dot: in.items[i].dot, Key: key, Verdict: v})
-		if in.scope != nil {
-			in.scope.peer.Advance(in.items[i].dot)
+		if v.Outcome.Durable() {
+			in.scope.peer.Advance(in.items[i].dot) // it is not sent back
 		}
 	}
 	c.report.Received.Changes.Changes += uint64(len(in.items))

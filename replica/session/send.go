@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ type sender struct {
 	number      uint64
 	chunkBytes  int           // what the next chunk should weigh
 	base        time.Duration // the fastest acknowledgement: what does not hang on the size
+	measured    bool          // there was one
 	planned     uint64        // changes that the last difference found, with those sent before
 }
 
@@ -29,6 +31,7 @@ type outgoing struct {
 	scope   *scope
 	changes []Change
 	bytes   int // canonical
+	load    int // bytes in flight as it was sent, with its own
 	sentAt  time.Time
 }
 
@@ -40,7 +43,8 @@ func (o *outgoing) weigh() *outgoing {
 }
 
 // smallChunk is where a link is taken for a slow one, on which a long queue
-// would keep urgent changes waiting.
+// would keep urgent changes waiting: only two full chunks are in flight there,
+// else four.
 const smallChunk = 32 << 10
 
 // difference finds out what to send and what to expect.
@@ -76,7 +80,7 @@ func ownStored(s *scope) *clock.VersionVector {
 func lacks(a, b *clock.VersionVector) (n uint64) {
 	for o, last := range b.All() {
 		if have := a.Get(o); have < last {
-			n += last - have
+			n += min(last-have, math.MaxUint64-n)
 		}
 	}
 	return n
@@ -92,6 +96,9 @@ func (c *Core) plan(s *scope) {
 		have := s.peer.Get(o)
 		switch {
 		case have >= last || s.blocked[o]:
+		case o == c.peerHello.self && c.peerRound < 2:
+			// It is the peer that writes these. One that has lost some of them
+			// says so by a second status.
 		case o.Replica == c.peerHello.self.Replica && !c.send.peerChecked:
 			s.held = true
 		default:
@@ -179,15 +186,19 @@ func (c *Core) budget() int { return min(c.send.chunkBytes, c.maxSendChunk) }
 // room reports whether a chunk of so many bytes may be sent now. One always may
 // if nothing is in flight.
 func (c *Core) room(bytes int) bool {
-	most := c.maxSendFlight
+	window := 4 * c.send.chunkBytes
 	if c.send.chunkBytes < smallChunk {
-		most = min(most, 2)
+		window = 2 * c.send.chunkBytes
 	}
-	total := bytes
+	return len(c.send.flight) == 0 ||
+		len(c.send.flight) < c.maxSendFlight && c.inFlight()+bytes <= min(window, c.maxSendBytes)
+}
+
+func (c *Core) inFlight() (bytes int) {
 	for _, o := range c.send.flight {
-		total += o.bytes
+		bytes += o.bytes
 	}
-	return len(c.send.flight) == 0 || len(c.send.flight) < most && total <= c.maxSendBytes
+	return bytes
 }
 
 // took takes what the store read for the ranges asked.
@@ -289,10 +300,10 @@ func (c *Core) sendChunk(o *outgoing) {
 	}
 	c.write(frameChunk, 0, body)
 	c.send.flight = append(c.send.flight, o)
+	o.load = c.inFlight()
 	c.report.Sent.Chunks++
 	c.report.Sent.Changes.Changes += uint64(len(o.changes))
 	c.report.Sent.Changes.Bytes += uint64(o.bytes)
-	c.caughtUp = c.caughtUp && c.live
 	c.progress()
 }
 
@@ -312,6 +323,7 @@ func (c *Core) onAck(body []byte) {
 		return
 	}
 	c.send.flight = slices.Delete(c.send.flight, 0, 1)
+	c.clocks.acked = c.now
 	c.adapt(o)
 	if a.verdicts == nil {
 		c.report.Sent.Verdicts.Applied += uint64(len(o.changes))
@@ -342,13 +354,13 @@ func (c *Core) onAck(body []byte) {
 // above that of the fastest acknowledgement, which no smaller chunk would save.
 func (c *Core) adapt(o *outgoing) {
 	took := max(c.now.Sub(o.sentAt), 0)
-	if c.send.base == 0 || took < c.send.base {
-		c.send.base = took
+	if !c.send.measured || took < c.send.base {
+		c.send.base, c.send.measured = took, true
 	}
 	switch extra := took - c.send.base; {
 	case extra > 2*c.cfg.AckTime:
 		c.send.chunkBytes = max(c.send.chunkBytes/2, c.cfg.LeastChunkBytes)
-	case extra < c.cfg.AckTime/2 && o.bytes >= c.send.chunkBytes/2:
+	case extra < c.cfg.AckTime/2 && o.load >= c.send.chunkBytes/2:
 		c.send.chunkBytes = min(c.send.chunkBytes*2, c.cfg.MostChunkBytes)
 	}
 }

@@ -88,7 +88,16 @@ func decodeStatus(b []byte, cfg *Config, self clock.ReplicaID) ([]peerScope, err
 		if entries += s.stored.Len(); entries > cfg.MaxClockEntries {
 			r.Fail("clock entries", &codec.LimitError{What: "clock entries", Got: uint64(entries), Max: uint64(cfg.MaxClockEntries)})
 		}
-		for i := range r.Count("chain digests", s.stored.Len(), 17) {
+		mine := 0
+		for o := range s.stored.All() {
+			if o.Replica == self {
+				mine++
+			}
+		}
+		if n := r.Count("chain digests", s.stored.Len(), 17); n != mine && r.Err() == nil {
+			r.Fail("chain digests", codec.ErrMalformed)
+		}
+		for i := range mine {
 			c := originHash{clock.ReadOrigin(r, t), readHash(r)}
 			if r.Err() != nil {
 				break

@@ -1,6 +1,10 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"github.com/concord-crdt/concord/codec"
+)
 
 // clocks are the moments from which deadlines are counted.
 type clocks struct {
@@ -8,7 +12,7 @@ type clocks struct {
 	begun    time.Time
 	met      time.Time // the peer's hello came
 	await    time.Time // an answer has been due since
-	progress time.Time // a frame came that was not a ping
+	acked    time.Time // an acknowledgement came
 	received time.Time // anything came
 	sent     time.Time
 	set      time.Time // the timer that was asked for last
@@ -16,7 +20,7 @@ type clocks struct {
 
 func (k *clocks) start(now time.Time) {
 	k.started = true
-	k.begun, k.met, k.await, k.progress, k.received, k.sent = now, now, now, now, now, now
+	k.begun, k.met, k.await, k.acked, k.received, k.sent = now, now, now, now, now, now
 }
 
 // due is a deadline and what is missed when it passes.
@@ -36,29 +40,39 @@ func (c *Core) deadlines() []due {
 		return []due{{k.begun.Add(c.cfg.HandshakeTimeout), "hello", c.cfg.HandshakeTimeout}}
 	}
 	var list []due
-	idle := c.cfg.IdleTimeout
-	after := func(what string, from ...time.Time) {
-		latest := from[0]
-		for _, t := range from[1:] {
-			if t.After(latest) {
-				latest = t
-			}
-		}
-		list = append(list, due{latest.Add(idle), what, idle})
+	after := func(what string, from time.Time, wait time.Duration) {
+		list = append(list, due{from.Add(wait), what, wait})
 	}
-	if !c.cfg.DisableKeepalive {
-		after("sign of life", k.received)
+	idle := c.cfg.IdleTimeout
+	if ms := c.peerHello.keepalive; ms > 0 {
+		after("sign of life", k.received, max(idle, 2*time.Duration(min(ms, maxKeepalive))*time.Millisecond))
 	}
 	if len(c.send.flight) > 0 {
-		after("acknowledgement", c.send.flight[0].sentAt, k.progress)
+		after("acknowledgement", latest(c.send.flight[0].sentAt, k.acked), idle+travel(uint64(c.inFlight())))
 	}
 	if c.ownRound > 0 && c.peerRound == 0 {
-		after("status", k.await)
+		after("status", k.await, idle+travel(c.report.Received.Bytes))
 	}
 	if c.check.asking && c.check.peer == nil {
-		after("chain answer", k.await)
+		after("chain answer", k.await, idle+travel(uint64(c.inFlight())))
 	}
 	return list
+}
+
+// maxKeepalive bounds what a peer may announce, in milliseconds.
+const maxKeepalive = 3_600_000
+
+// travel is the time that bytes may take on the slowest link.
+func travel(bytes uint64) time.Duration {
+	const leastBytesPerSecond = 1 << 10
+	return time.Duration(min(bytes, 1<<32)/leastBytesPerSecond) * time.Second
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // pingAt is when a ping is needed; zero: never.
@@ -99,7 +113,7 @@ func (c *Core) expire() {
 	}
 	if at := c.pingAt(); !at.IsZero() && !at.After(c.now) {
 		turn := c.turn
-		c.write(framePing, 1, nil)
+		c.write(framePing, codec.FlagIgnorable, nil)
 		c.turn = turn
 	}
 }
