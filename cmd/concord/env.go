@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -101,15 +102,21 @@ func (e *env) withStore(do func(*replica.Replica) error) error {
 
 // checkStore reports why dir is not a store that can be opened.
 func checkStore(dir string) error {
-	if info, err := os.Stat(dir); err != nil {
-		return &noStoreError{dir, "there is nothing here"}
-	} else if !info.IsDir() {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &noStoreError{dir, "there is no such directory"}
+	case err != nil:
+		return fmt.Errorf("open the store: %w", err)
+	case !info.IsDir():
 		return &noStoreError{dir, "it is a file"}
 	}
-	if found, err := filepath.Glob(filepath.Join(globLiteral(dir), "identity.[01]")); err != nil || len(found) == 0 {
-		return &noStoreError{dir, "the directory holds no store"}
+	for _, slot := range []string{"identity.0", "identity.1"} {
+		if _, err := os.Stat(filepath.Join(dir, slot)); err == nil {
+			return nil
+		}
 	}
-	return nil
+	return &noStoreError{dir, "the directory holds no store"}
 }
 
 // printf writes to stdout.

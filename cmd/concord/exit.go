@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica"
@@ -85,4 +86,30 @@ type noStoreError struct{ dir, why string }
 
 func (e *noStoreError) Error() string {
 	return fmt.Sprintf("no store in %q: %s; make one with: concord init %s", e.dir, e.why, shellQuote(e.dir))
+}
+
+// shellQuote writes an argument as a shell reads it back.
+func shellQuote(s string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,~", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// advisedError is an error told anew, with what to do about it.
+type advisedError struct {
+	message string
+	cause   error
+}
+
+func (e *advisedError) Error() string { return e.message }
+
+// Unwrap gives the cause, which decides the exit code.
+func (e *advisedError) Unwrap() error { return e.cause }
+
+func advise(cause error, format string, args ...any) error {
+	return &advisedError{fmt.Sprintf(format, args...), cause}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,6 +22,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
+		// A fault before the flag was reached must not hide it.
+		e.flags.json = e.flags.json || slices.Contains(args, "--json")
 		e.printError(err)
 	}
 	return exitCode(err)
@@ -63,30 +66,24 @@ func newRoot(e *env) *cobra.Command {
 		newReplayCommand(e),
 		newDemoCommand(e),
 	)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return asUsage(cmd, err) })
-	for _, c := range root.Commands() {
-		checked(c)
-	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageErrorf("%v; see: %s --help", err, cmd.CommandPath())
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
 
-// checked makes faults in a command's arguments usage errors that name the
-// command's help.
-func checked(c *cobra.Command) {
-	args := c.Args
-	if args == nil {
-		return
-	}
-	c.Args = func(cmd *cobra.Command, given []string) error {
-		if err := args(cmd, given); err != nil {
-			return asUsage(cmd, err)
+// takes wants a number of arguments; most is -1 for any.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usageErrorf("an argument is missing; usage: %s; see: %s --help", cmd.UseLine(), cmd.CommandPath())
+		case most >= 0 && len(args) > most:
+			return usageErrorf("%q is one argument too many; usage: %s; see: %s --help", args[most], cmd.UseLine(), cmd.CommandPath())
 		}
 		return nil
 	}
-}
-
-func asUsage(cmd *cobra.Command, err error) error {
-	return usageErrorf("%v; see: %s --help", err, cmd.CommandPath())
 }
 
 func unknownCommand(root *cobra.Command, name string) error {
@@ -117,11 +114,17 @@ Exit codes:
 
 // printError tells of the failure in one line, or as an object with --json.
 func (e *env) printError(err error) {
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
 	if !e.flags.json {
-		fmt.Fprintf(e.stderr, "concord: %s\n", message)
+		fmt.Fprintf(e.stderr, "concord: %s\n", oneLine(err))
 		return
 	}
 	code := exitCode(err)
-	writeJSON(e.stderr, map[string]any{"error": message, "class": exitCodes[code].name, "code": code})
+	// There is nobody left to tell if this fails.
+	_ = writeJSON(e.stderr, map[string]any{"error": oneLine(err), "class": exitCodes[code].name, "code": code})
+}
+
+// oneLine is the message of an error without line breaks or other control
+// characters.
+func oneLine(err error) string {
+	return defuse(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
 }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/merge"
+	"github.com/concord-crdt/concord/replica"
+)
+
+// writeFlags are the flags of the commands that write.
+type writeFlags struct {
+	saw    string
+	intent string
+}
+
+func (f *writeFlags) register(fs *pflag.FlagSet) {
+	fs.StringVar(&f.saw, "saw", "", "the version that the writer saw, as get --version-token printed it: what arrived since is not replaced")
+	fs.StringVar(&f.intent, "intent", "", "what the change is for, as ACTION:KEY: the same one reported twice is one event")
+}
+
+// apply tells a record under what circumstances it is written.
+func (f *writeFlags) apply() (func(*replica.Record), error) {
+	var version *replica.Version
+	if f.saw != "" {
+		v, err := replica.ParseVersion(f.saw)
+		if err != nil {
+			return nil, usageErrorf("--saw is no version token; take one from: concord get COLLECTION/KEY --version-token")
+		}
+		version = &v
+	}
+	action, key, found := strings.Cut(f.intent, ":")
+	if f.intent != "" && (!found || action == "" || key == "") {
+		return nil, usageErrorf("--intent is %q; write ACTION:KEY, such as deliver:parcel-42", f.intent)
+	}
+	return func(p *replica.Record) {
+		if version != nil {
+			p.Saw(*version)
+		}
+		if f.intent != "" {
+			p.Intent(action, key)
+		}
+	}, nil
+}
+
+// fieldEdit is one thing to do to one field.
+type fieldEdit struct {
+	path []string
+	kind crdt.Type
+	do   func(*replica.Record) error
+}
+
+// container is what fields are in: a record, or a map.
+type container interface {
+	Register(name string) crdt.RegisterField
+	Counter(name string) crdt.CounterField
+	Set(name string) crdt.SetField
+	Map(name string) crdt.MapField
+	Text(name string) crdt.TextField
+}
+
+var (
+	_ container = (*replica.Record)(nil)
+	_ container = crdt.MapField{}
+)
+
+// enter follows a path to the container of the field that it names.
+func enter(p *replica.Record, path []string) (in container, last string) {
+	in = p
+	for _, step := range path[:len(path)-1] {
+		in = in.Map(step)
+	}
+	return in, path[len(path)-1]
+}
+
+// write makes one change of the edits and tells what was written.
+func (e *env) write(ctx context.Context, name string, w *writeFlags, edits []fieldEdit) error {
+	collection, key, err := splitRecord(name)
+	if err != nil {
+		return err
+	}
+	circumstances, err := w.apply()
+	if err != nil {
+		return err
+	}
+	return e.withStore(func(r *replica.Replica) error {
+		c := r.Collection(collection)
+		if err := checkTypes(ctx, c, key, edits); err != nil {
+			return err
+		}
+		v, err := c.UpdateVersion(ctx, key, func(p *replica.Record) error {
+			circumstances(p)
+			for _, x := range edits {
+				if err := x.do(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return e.wrote(name, v, edits)
+	})
+}
+
+func (e *env) wrote(name string, v replica.Version, edits []fieldEdit) error {
+	changed := v.String() != replica.Version{}.String()
+	if e.flags.json {
+		out := map[string]any{"record": name, "changed": changed}
+		if changed {
+			out["version"] = v.String()
+		}
+		return e.printJSON(out)
+	}
+	if !changed {
+		e.printf("%s is as it was: there was nothing to change\n", plain(name))
+		return nil
+	}
+	var names []string
+	for _, x := range edits {
+		names = append(names, plain(joinPath(x.path)))
+	}
+	e.printf("wrote %s: %s\n", plain(name), strings.Join(names, ", "))
+	return nil
+}
+
+// checkTypes refuses to write a field as another type than it has. The two
+// would be two fields of one name, of which only one is shown.
+func checkTypes(ctx context.Context, c *replica.Collection, key string, edits []fieldEdit) error {
+	v, err := c.View(ctx, key)
+	if errors.Is(err, replica.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, x := range edits {
+		for n := 1; n <= len(x.path); n++ {
+			f, found := findField(&v.RecordView, x.path[:n])
+			want := crdt.TypeMap
+			if n == len(x.path) {
+				want = x.kind
+			}
+			if found && !hasType(f, want) {
+				return usageErrorf("field %s is a %v, not a %v; edit it as what it is, or choose another name; see: concord edit --help",
+					plain(joinPath(x.path[:n])), f.Type, want)
+			}
+		}
+	}
+	return nil
+}
+
+func hasType(f *merge.FieldView, want crdt.Type) bool {
+	if f.Type == want {
+		return true
+	}
+	for i := range f.Shadowed {
+		if f.Shadowed[i].Type == want {
+			return true
+		}
+	}
+	return false
+}
