@@ -1,8 +1,8 @@
 package replica
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -92,9 +92,11 @@ type driver struct {
 
 	timer   *time.Timer
 	unsent  [][]byte
-	waiting int  // bytes of unsent
-	writing bool // the writer has a slice
-	lost    bool // the connection failed
+	waiting int   // bytes of unsent
+	writing bool  // the writer has a slice
+	lost    bool  // nothing more comes in
+	broken  error // nothing more goes out
+	grace   <-chan time.Time
 	closed  *session.Closed
 }
 
@@ -152,15 +154,16 @@ func (d *driver) step(ctx context.Context) {
 		}
 		if p.err != nil {
 			d.lost = true
-			d.core.Lost(p.err)
+			d.core.Lost(cmp.Or(d.broken, p.err))
 		}
 	case out <- next:
 		d.taken()
 	case err := <-d.wrote:
 		if d.writing = false; err != nil {
-			d.lost = true
-			d.core.Lost(err)
+			d.broke(err)
 		}
+	case <-d.grace:
+		d.core.Lost(d.broken)
 	case r := <-d.results:
 		d.core.Complete(r, d.now())
 	case <-d.timer.C:
@@ -176,10 +179,20 @@ func (d *driver) step(ctx context.Context) {
 	d.drain()
 }
 
+// broke notes that writing failed. The peer may have said why before it left, so
+// reading goes on, for a while.
+func (d *driver) broke(err error) {
+	d.broken = err
+	d.unsent, d.waiting = nil, 0
+	if d.grace == nil {
+		d.grace = time.After(driveFlushTime)
+	}
+}
+
 // offer returns the channel to the writer and what it gets next, or nil if there
 // is nothing or the writer is busy.
 func (d *driver) offer() (chan []byte, []byte) {
-	if d.writing || len(d.unsent) == 0 {
+	if d.writing || d.broken != nil || len(d.unsent) == 0 {
 		return nil, nil
 	}
 	return d.out, d.unsent[0]
@@ -201,8 +214,10 @@ func (d *driver) drain() {
 		}
 		switch o := o.(type) {
 		case session.Send:
-			d.unsent = append(d.unsent, o.Bytes)
-			d.waiting += len(o.Bytes)
+			if d.broken == nil {
+				d.unsent = append(d.unsent, o.Bytes)
+				d.waiting += len(o.Bytes)
+			}
 		case session.Command:
 			d.workers.Go(func() {
 				r := session.Run(d.store, o)
@@ -229,17 +244,18 @@ func (d *driver) drain() {
 func (d *driver) flush(ctx context.Context) {
 	limit := time.NewTimer(driveFlushTime)
 	defer limit.Stop()
-	for !d.lost && (d.writing || len(d.unsent) > 0) {
+	in := d.in
+	for d.broken == nil && (d.writing || len(d.unsent) > 0) {
 		out, next := d.offer()
 		select {
 		case out <- next:
 			d.taken()
 		case err := <-d.wrote:
 			d.writing = false
-			d.lost = err != nil
-		case p := <-d.in: // the peer may be writing too, and wait for its turn
-			if p.err != nil && !errors.Is(p.err, io.EOF) {
-				d.lost = true
+			d.broken = err
+		case p := <-in: // the peer may be writing too, and wait for its turn
+			if p.err != nil {
+				in = nil
 			}
 		case <-d.results:
 		case <-limit.C:
