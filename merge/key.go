@@ -19,18 +19,20 @@ import (
 // Compare is O(atoms). The zero value is the empty tuple, less than all others.
 // Safe for concurrent use.
 type Key struct {
-	first Atom // of kind atomNone when the tuple is empty
+	first Atom // zero when the tuple is empty
 	rest  []Atom
 }
 
-// KeyOf is the tuple of the atoms given.
-func KeyOf(atoms ...Atom) Key {
-	if len(atoms) == 0 {
-		return Key{}
-	}
-	k := Key{first: atoms[0]}
-	if len(atoms) > 1 {
-		k.rest = append(k.rest, atoms[1:]...)
+// KeyOf is the tuple of the atoms given, without those that are zero.
+func KeyOf(atoms ...Atom) (k Key) {
+	for _, a := range atoms {
+		switch {
+		case a.kind == atomNone:
+		case k.first.kind == atomNone:
+			k.first = a
+		default:
+			k.rest = append(k.rest, a)
+		}
 	}
 	return k
 }
@@ -66,8 +68,7 @@ func (k Key) String() string {
 // Atom is one place of a [Key]: a boolean, an integer, a string or a stamp.
 // Atoms of different kinds order by kind, so that every two atoms compare; a
 // rule that means something gives the same kind in one place to all candidates.
-// Only the constructors make one: the zero value stands for no atom, and is less
-// than all.
+// The zero value is no atom.
 type Atom struct {
 	kind atomKind
 	n    uint64 // order-preserving

@@ -85,9 +85,9 @@ type authority struct{ roles []string }
 //
 // It decides between writes that did not see each other: whoever corrects a
 // value that they saw replaces it, whatever the roles.
-func Authority(roles ...string) Step { return authority{slices.Clone(roles)} }
+func Authority(roles ...string) Step { return &authority{slices.Clone(roles)} }
 
-func (a authority) Key(c *Candidate, _ []Candidate) Key {
+func (a *authority) Key(c *Candidate, _ []Candidate) Key {
 	i := slices.Index(a.roles, c.Role)
 	if i < 0 {
 		i = len(a.roles)
@@ -95,18 +95,18 @@ func (a authority) Key(c *Candidate, _ []Candidate) Key {
 	return KeyOf(Int(-int64(i)))
 }
 
-func (a authority) String() string { return "authority: " + strings.Join(a.roles, ", ") }
+func (a *authority) String() string { return "authority: " + strings.Join(a.roles, ", ") }
 
-func (a authority) final() bool { return false }
+func (a *authority) final() bool { return false }
 
-func (a authority) faults(roles []string) []fault {
+func (a *authority) faults(roles []string) []fault {
 	if len(a.roles) == 0 {
 		return []fault{{"authority names no roles", "list them, highest first"}}
 	}
 	return roleFaults("authority", a.roles, roles)
 }
 
-func (a authority) write(w *codec.Writer) {
+func (a *authority) write(w *codec.Writer) {
 	w.Byte(tagAuthority)
 	writeNames(w, a.roles)
 }
