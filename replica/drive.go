@@ -240,12 +240,25 @@ func (d *driver) drain() {
 	}
 }
 
-// flush lets the last bytes leave, for a while.
+// flush lets the last bytes leave, for a while. After an error it also waits for
+// the peer to close: closing a TCP connection while bytes arrive resets it, and
+// the peer would not learn why.
 func (d *driver) flush(ctx context.Context) {
 	limit := time.NewTimer(driveFlushTime)
 	defer limit.Stop()
 	in := d.in
-	for d.broken == nil && (d.writing || len(d.unsent) > 0) {
+	if d.lost {
+		in = nil
+	}
+	half, lingering := d.conn.(interface{ CloseWrite() error })
+	lingering = lingering && d.closed.Err != nil
+	for d.broken == nil && (d.writing || len(d.unsent) > 0 || lingering && in != nil) {
+		if lingering && !d.writing && len(d.unsent) == 0 && half != nil {
+			if half.CloseWrite() != nil {
+				return
+			}
+			half = nil
+		}
 		out, next := d.offer()
 		select {
 		case out <- next:

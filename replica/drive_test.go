@@ -300,6 +300,37 @@ func TestDriveStoreFails(t *testing.T) {
 	}
 }
 
+// TestDriveTellsWhy has one side break off while the other is sending: the
+// reason must arrive, though TCP would rather reset the connection.
+func TestDriveTellsWhy(t *testing.T) {
+	a, b := newDriveStore('a'), newDriveStore('b')
+	a.write(20_000)
+	ca, cb := tcpPipe(t)
+	da := startDrive(t.Context(), a, ca, session.Config{}, nil)
+	db := startDrive(t.Context(), b, &corrupting{TCPConn: cb.(*net.TCPConn), after: 20_000}, session.Config{}, nil)
+	if r := <-db; !errors.Is(r.err, session.ErrDamaged) && !errors.Is(r.err, session.ErrLimit) {
+		t.Errorf("%v", r.err)
+	}
+	var told *session.PeerError
+	if r := <-da; !errors.As(r.err, &told) {
+		t.Errorf("the other side was not told: %v", r.err)
+	}
+}
+
+// corrupting is a connection that damages what is read after some bytes.
+type corrupting struct {
+	*net.TCPConn
+	after int
+}
+
+func (c *corrupting) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	if c.after -= n; c.after < 0 && n > 0 {
+		b[n-1] ^= 0x40
+	}
+	return n, err
+}
+
 // pieces is a connection that writes and reads little at a time.
 type pieces struct{ net.Conn }
 
