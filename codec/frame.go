@@ -78,9 +78,10 @@ func AppendFrame(dst []byte, f Frame) []byte {
 //		}
 //	}
 //
-// It buffers at most one frame of the largest size and a few bytes, and only
-// what has arrived: a length that a peer announces allocates nothing. Feed and
-// Next are O(bytes) over the life of the stream.
+// It buffers at most one frame of the largest size and a few bytes, in a buffer
+// of at most twice that, and only what has arrived: a length that a peer
+// announces allocates nothing. Feed and Next are O(bytes) over the life of the
+// stream.
 //
 // The first error ends the stream, because where the next frame would start is
 // not known then. Errors are of type *[DecodeError], with the offset of the
@@ -120,7 +121,7 @@ func (r *FrameReader) Feed(p []byte) int {
 	if n == 0 {
 		return 0
 	}
-	r.compact(n)
+	r.reserve(n)
 	r.buf = append(r.buf, p[:n]...)
 	return n
 }
@@ -130,16 +131,27 @@ func (r *FrameReader) room() int {
 	if r.err != nil {
 		return 0
 	}
-	return r.bodyLimit() + frameReadBytes - r.Buffered()
+	return r.maxBuffered() - r.Buffered()
 }
 
-// compact moves what is buffered to the front if n more bytes do not fit
-// behind it.
-func (r *FrameReader) compact(n int) {
-	if r.start > 0 && (r.start == len(r.buf) || len(r.buf)+n > cap(r.buf)) {
-		r.buf = r.buf[:copy(r.buf, r.buf[r.start:])]
-		r.start = 0
+// maxBuffered returns how many bytes may be buffered at once.
+func (r *FrameReader) maxBuffered() int { return r.bodyLimit() + frameReadBytes }
+
+// reserve makes place for n more bytes, at most room. It moves what is buffered
+// only if at least as much was given out since the last time, or into a buffer
+// of twice the size.
+func (r *FrameReader) reserve(n int) {
+	live := r.buf[r.start:]
+	switch {
+	case len(live) > 0 && n <= cap(r.buf)-len(r.buf):
+		return
+	case len(live) <= r.start && len(live)+n <= cap(r.buf):
+		r.buf = r.buf[:copy(r.buf, live)]
+	default:
+		size := min(max(2*cap(r.buf), len(live)+n), 2*r.maxBuffered())
+		r.buf = append(make([]byte, 0, size), live...)
 	}
+	r.start = 0
 }
 
 // Buffered returns how many bytes were taken and not given out in frames.
@@ -246,12 +258,7 @@ const (
 // fetched, so that there is room.
 func (r *FrameReader) readFrom(stream io.Reader) (int, error) {
 	room := r.room()
-	r.compact(min(room, leastReadBytes))
-	if cap(r.buf)-len(r.buf) < min(room, leastReadBytes) {
-		grown := make([]byte, len(r.buf), min(2*cap(r.buf), len(r.buf)+room)+leastReadBytes)
-		copy(grown, r.buf)
-		r.buf = grown
-	}
+	r.reserve(min(room, leastReadBytes))
 	free := r.buf[len(r.buf):cap(r.buf)]
 	n, err := stream.Read(free[:min(len(free), room)])
 	r.buf = r.buf[:len(r.buf)+n]

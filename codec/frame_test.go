@@ -192,20 +192,63 @@ func TestFrameLimits(t *testing.T) {
 	}
 }
 
+// The buffer does not grow with the stream, whether all frames are fetched after
+// each piece or one.
+func TestFrameReaderReusesItsBuffer(t *testing.T) {
+	const body, frames = 1000, 2000
+	frame := codec.AppendFrame(nil, codec.Frame{Type: 1, Body: make([]byte, body)})
+	stream := bytes.Repeat(frame, frames)
+	for _, fetchAll := range []bool{true, false} {
+		for _, piece := range []int{7, 1001, 5000} {
+			r := codec.NewFrameReader(8 * body)
+			got := 0
+			allocated := allocatedBytes(func() {
+				for rest := stream; len(rest) > 0 || r.Buffered() > 0; {
+					rest = rest[r.Feed(rest[:min(piece, len(rest))]):]
+					for {
+						_, ok, err := r.Next()
+						if err != nil {
+							t.Fatal(err)
+						}
+						if !ok {
+							break
+						}
+						got++
+						if !fetchAll {
+							break
+						}
+					}
+				}
+			})
+			if got != frames || allocated > 64*body {
+				t.Errorf("pieces of %d: %d frames, %d bytes allocated", piece, got, allocated)
+			}
+		}
+	}
+}
+
+// allocatedBytes returns how many bytes f allocates.
+func allocatedBytes(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 func TestFrameReaderBelievesNoLength(t *testing.T) {
 	head := []byte{0x80, 0x80, 0x40} // announces 1 MiB
 	const readers = 100
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range readers {
-		r := codec.NewFrameReader(codec.MaxFrameLimit)
-		r.Feed(head)
-		if _, ok, err := r.Next(); ok || err != nil {
-			t.Fatal(ok, err)
+	allocated := allocatedBytes(func() {
+		for range readers {
+			r := codec.NewFrameReader(codec.MaxFrameLimit)
+			r.Feed(head)
+			if _, ok, err := r.Next(); ok || err != nil {
+				t.Fatal(ok, err)
+			}
 		}
-	}
-	runtime.ReadMemStats(&after)
-	if each := (after.TotalAlloc - before.TotalAlloc) / readers; each > 1024 {
+	})
+	if each := allocated / readers; each > 1024 {
 		t.Errorf("an announced frame of 1 MiB allocates %d bytes", each)
 	}
 }

@@ -258,9 +258,7 @@ func appendMap(dst []byte, v map[string]any, depth int) ([]byte, error) {
 		return dst, err
 	}
 	keys := keyPool.Get().(*[]string)
-	defer keyPool.Put(keys)
-	defer func() { clear(*keys) }()
-	*keys = (*keys)[:0]
+	defer releaseKeys(keys)
 	for k := range v {
 		*keys = append(*keys, k)
 	}
@@ -276,8 +274,19 @@ func appendMap(dst []byte, v map[string]any, depth int) ([]byte, error) {
 	return dst, nil
 }
 
-// keyPool keeps the scratch space in which the keys of a map are sorted.
+// keyPool keeps the space in which the keys of maps are sorted.
 var keyPool = sync.Pool{New: func() any { return new([]string) }}
+
+// maxPooledKeys is the number of keys up to which their space is kept.
+const maxPooledKeys = 1 << 10
+
+func releaseKeys(keys *[]string) {
+	if cap(*keys) <= maxPooledKeys {
+		clear(*keys)
+		*keys = (*keys)[:0]
+		keyPool.Put(keys)
+	}
+}
 
 // appendCount appends the head of a list or map: the short form under fix, or
 // the 16-bit form under wide, or the 32-bit form, whose code is the next.

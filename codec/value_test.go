@@ -174,7 +174,8 @@ func TestAppendValueRefuses(t *testing.T) {
 		{"nested", []any{1, map[string]any{"a": []any{math.NaN()}}}},
 		{"list in itself", self},
 		{"map in itself", loop},
-		{"nesting of 129", nestedList(codec.MaxDepth + 1)},
+		{"lists nested 129 deep", nestedList(codec.MaxDepth + 1)},
+		{"maps nested 129 deep", nestedMap(codec.MaxDepth + 1)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,18 +199,27 @@ func nestedList(depth int) any {
 	return v
 }
 
+func nestedMap(depth int) any {
+	v := map[string]any{}
+	for range depth - 1 {
+		v = map[string]any{"": v}
+	}
+	return v
+}
+
 func TestValuesNestUpToTheLimit(t *testing.T) {
-	want := nestedList(codec.MaxDepth)
-	b, err := codec.AppendValue(nil, want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := codec.DecodeValue(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(want, got) { // cmp.Diff takes twice as long for each level
-		t.Errorf("got %v", got)
+	for _, want := range []any{nestedList(codec.MaxDepth), nestedMap(codec.MaxDepth)} {
+		b, err := codec.AppendValue(nil, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := codec.DecodeValue(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(want, got) { // cmp.Diff takes twice as long for each level
+			t.Errorf("got %v", got)
+		}
 	}
 }
 
