@@ -37,7 +37,7 @@ type head struct {
 // form that [AppendValue] writes. It returns nil, or a *[DecodeError].
 //
 // O(len(b)) in time. It does not recurse. It allocates nothing up to a nesting
-// of 8, and at most 10 KiB beyond.
+// of 8, and at most 12 KiB beyond (BenchmarkCheckValue/deep).
 func CheckValue(b []byte) error {
 	r := Reader{buf: b}
 	r.checkValue(false)
