@@ -152,7 +152,7 @@ func exact(n *big.Int) any {
 }
 
 // Field returns a field by name.
-func (v *RecordView) Field(name string) (*FieldView, bool) { return find(v.Fields, name) }
+func (v RecordView) Field(name string) (*FieldView, bool) { return find(v.Fields, name) }
 
 // Field returns what is under a key of a map.
 func (v *FieldView) Field(key string) (*FieldView, bool) { return find(v.Fields, key) }
@@ -168,7 +168,7 @@ func find(fields []FieldView, name string) (*FieldView, bool) {
 
 // Values gives the shown values by name, without what is absent. A register
 // that was cleared is there, with nil.
-func (v *RecordView) Values() map[string]any { return values(v.Fields) }
+func (v RecordView) Values() map[string]any { return values(v.Fields) }
 
 func values(fields []FieldView) map[string]any {
 	m := make(map[string]any, len(fields))
