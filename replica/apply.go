@@ -112,6 +112,9 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 	if unknown != nil {
 		return wait(session.CodeUnknownShape, nil, unknown.Error())
 	}
+	if r.holds(name, c.Dot) {
+		return wait(session.CodeNone, nil, held)
+	}
 	if clock.Ahead(c.Stamp, r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))
 	}
@@ -184,7 +187,7 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 func (r *Replica) retry(s *scope) error {
 	for again := true; again && len(s.waiting) > 0; {
 		again = false
-		for _, d := range sortedWaiting(s) {
+		for _, d := range r.sortedWaiting(s) {
 			w := s.waiting[d]
 			if slices.ContainsFunc(w.needs, func(n clock.Dot) bool { return !s.applied.Contains(n) }) {
 				continue
@@ -223,10 +226,13 @@ func (r *Replica) waitingBytes(s *scope, d clock.Dot, w *waiter) ([]byte, error)
 	return row.change, nil
 }
 
-func sortedWaiting(s *scope) []clock.Dot {
+// sortedWaiting lists what waits for something else than to be taken.
+func (r *Replica) sortedWaiting(s *scope) []clock.Dot {
 	ds := make([]clock.Dot, 0, len(s.waiting))
 	for d := range s.waiting {
-		ds = append(ds, d)
+		if !r.holds(s.name, d) {
+			ds = append(ds, d)
+		}
 	}
 	slices.SortFunc(ds, clock.Dot.Compare)
 	return ds

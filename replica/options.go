@@ -32,6 +32,10 @@ type Options struct {
 	Durability  Durability
 	DisableDisk bool // keep everything in memory; for tests and replays
 
+	// Inbox keeps what peers send from being applied until the application lets
+	// it in, see [Replica.Take]: it is stored and passed on, and shows nowhere.
+	Inbox bool
+
 	// CacheRecords is how many records are kept decoded: default 1024.
 	CacheRecords int
 

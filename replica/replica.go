@@ -40,6 +40,7 @@ type Replica struct {
 	cache    *cache
 	commits  committer
 	watchers watchers
+	inbox    inbox
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
 	broken   error
 	closed   bool
