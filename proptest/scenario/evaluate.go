@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"slices"
 	"unicode/utf8"
 )
@@ -69,7 +70,7 @@ func (r *run) read(replica Replica, key Key) (any, error) {
 		}
 	case KindCounter:
 		if n, ok := toBig(v); ok {
-			v = n.String()
+			v = n
 		}
 	}
 	if form := key.Kind.unreadable(v); form != "" {
@@ -128,7 +129,7 @@ func (k Kind) unreadable(v any) string {
 		_, ok = v.(map[string]any)
 	case KindCounter:
 		form = "an integer"
-		_, ok = v.(string)
+		_, ok = v.(*big.Int)
 	}
 	if ok {
 		return ""
@@ -141,14 +142,9 @@ func (k Kind) unreadable(v any) string {
 func differs(name string, key Key, want, got any) (Mismatch, bool) {
 	switch key.Kind {
 	case KindCounter:
-		if n, ok := toBig(want); ok {
-			want = n.String()
-		}
+		want = asCounter(want)
 	case KindRecord:
 		want, got = namedFields(want, got)
-	}
-	if w, err := normalize(want); err == nil {
-		want = w
 	}
 	want = align(want, got)
 	if canonical(want) == canonical(got) {
@@ -156,6 +152,14 @@ func differs(name string, key Key, want, got any) (Mismatch, bool) {
 	}
 	g, w := describe(got, want)
 	return Mismatch{Replica: name, What: key.String(), Got: g, Want: []string{w}}, true
+}
+
+// asCounter returns an integer of any form as what a counter reads as.
+func asCounter(v any) any {
+	if n, ok := toBig(v); ok {
+		return n
+	}
+	return v
 }
 
 // namedFields narrows a record's view to the fields that are wanted; a missing

@@ -36,7 +36,8 @@ type run struct {
 	round   string // of the innermost repeat, as text; empty outside
 	trace   trace
 	done    int
-	partial bool // the step failed after some of its edits were done
+	partial bool   // the step failed after some of its edits were done
+	remark  string // what the trace says about the step
 	costs   []Cost
 	sync    *SyncCost
 	wall    time.Duration
@@ -126,11 +127,12 @@ func (r *run) step(s *Step) error {
 	if !s.When.IsZero() {
 		r.setWall(s.On, s.When)
 	}
+	r.partial, r.remark = false, ""
 	if !s.MayFail && !s.ExpectError {
 		if err := r.do(s); err != nil {
 			return err
 		}
-		r.trace.add(r.at + " " + s.line())
+		r.trace.add(r.at, s, r.remark)
 		return nil
 	}
 	subject := s.On
@@ -141,24 +143,24 @@ func (r *run) step(s *Step) error {
 	if err != nil {
 		return err
 	}
-	r.partial = false
 	err = r.do(s)
 	var broken *broken
 	if errors.As(err, &broken) || errors.Is(err, errUnfit) {
 		return err
 	}
-	r.trace.add(r.at + " " + s.line())
-	if err == nil {
-		if s.ExpectError {
-			return errorf("it must return an error, and returned none")
+	if err == nil && s.ExpectError {
+		return errorf("it must return an error, and returned none")
+	}
+	if err != nil {
+		r.remark = fmt.Sprintf("error, as it may: %v", err)
+		if !r.partial {
+			if err := r.unchanged(subject, before, "an operation that returned an error changed the replica"); err != nil {
+				return err
+			}
 		}
-		return nil
 	}
-	r.trace.note("error, as it may: %v", err)
-	if r.partial {
-		return nil
-	}
-	return r.unchanged(subject, before, "an operation that returned an error changed the replica")
+	r.trace.add(r.at, s, r.remark)
+	return nil
 }
 
 func errorf(format string, args ...any) error {

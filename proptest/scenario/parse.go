@@ -54,6 +54,7 @@ func (p *parser) readScenario(i int, n *node) *Scenario {
 		p.replicas = s.Replicas
 		if len(s.Replicas) > maxReplicas {
 			p.fault(names, "", "%d replicas are more than %d", len(s.Replicas), maxReplicas)
+			p.replicas = s.Replicas[:maxReplicas]
 		}
 		if len(slices.Compact(slices.Sorted(slices.Values(s.Replicas)))) != len(s.Replicas) {
 			p.fault(names, "name each once", "a replica is named twice")

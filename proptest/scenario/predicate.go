@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -51,8 +52,8 @@ func (q Predicate) broken(got any) string {
 		}
 	case Equals:
 		want := q.Value
-		if n, ok := toBig(want); ok && isDecimal(got) {
-			want = n.String()
+		if _, ok := got.(*big.Int); ok {
+			want = asCounter(want)
 		}
 		if !equal(want, got) {
 			return canonical(want)
@@ -75,16 +76,6 @@ func (q Predicate) broken(got any) string {
 		}
 	}
 	return ""
-}
-
-// isDecimal reports whether a value is a counter as it was read.
-func isDecimal(v any) bool {
-	s, ok := v.(string)
-	if !ok {
-		return false
-	}
-	_, ok = toBig(s)
-	return ok
 }
 
 func wellFormed(v any) bool {

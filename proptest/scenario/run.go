@@ -278,35 +278,44 @@ func (r *run) failure(problem string, mismatches []Mismatch) *Failure {
 	return f
 }
 
-// A trace keeps the last lines of a long story.
+// A trace keeps the last steps of a long story, and writes them down only when
+// somebody wants to read it.
 type trace struct {
-	ring  []string
+	ring  []told
 	most  int
 	total int
 }
 
-func (t *trace) add(line string) {
+type told struct {
+	at   string
+	step *Step
+	note string
+}
+
+func (t *trace) add(at string, s *Step, note string) {
+	if note != "" {
+		note = "  -> " + note
+	}
+	entry := told{at: at, step: s, note: note}
 	if len(t.ring) < t.most {
-		t.ring = append(t.ring, line)
+		t.ring = append(t.ring, entry)
 	} else {
-		t.ring[t.total%t.most] = line
+		t.ring[t.total%t.most] = entry
 	}
 	t.total++
 }
 
-// note adds to the last line.
-func (t *trace) note(format string, args ...any) {
-	if t.total > 0 {
-		t.ring[(t.total-1)%t.most] += "  -> " + fmt.Sprintf(format, args...)
-	}
-}
-
 func (t *trace) lines() []string {
-	if t.total <= t.most {
-		return t.ring
+	ring := t.ring
+	if t.total > t.most {
+		at := t.total % t.most
+		ring = slices.Concat(t.ring[at:], t.ring[:at])
 	}
-	at := t.total % t.most
-	return slices.Concat(t.ring[at:], t.ring[:at])
+	lines := make([]string, len(ring))
+	for i, entry := range ring {
+		lines[i] = entry.at + " " + entry.step.line() + entry.note
+	}
+	return lines
 }
 
 func (t *trace) omitted() int { return t.total - len(t.ring) }

@@ -104,7 +104,7 @@ func (r *run) sync1(from, to string) error {
 	}
 	if r.apart(from, to) {
 		if _, ok := r.world.(Partitioner); !ok {
-			r.trace.note("%s and %s are apart: nothing passes", from, to)
+			r.remark = "apart: nothing passes"
 			return nil
 		}
 		before, err := r.fingerprint(r.replicas[to])

@@ -207,6 +207,8 @@ func equal(want, got any) bool { return canonical(align(want, got)) == canonical
 // toBig reads an integer in any of its forms.
 func toBig(v any) (*big.Int, bool) {
 	switch v := v.(type) {
+	case int:
+		return big.NewInt(int64(v)), true
 	case int64:
 		return big.NewInt(v), true
 	case *big.Int:
