@@ -82,25 +82,16 @@ func (s *sequence) applyInsert(op *Op, o, skip uint32, emit func(Edit)) error {
 	if err != nil {
 		return err
 	}
-	var left, right key
-	switch {
-	case op.Extend:
-		if op.Seq == 1 || !op.Left.IsZero() || !op.Right.IsZero() {
-			return opError("it extends no run")
-		}
-		left = keyOf(o, uint32(op.Seq)-1)
-		p, ok := s.find(left)
-		if !ok {
-			return opError("it extends no run")
-		}
-		right = s.leaves[p.leaf].right[p.span]
-	default:
-		if left, err = s.resolve(op.Left, op, o); err != nil {
-			return err
-		}
-		if right, err = s.resolve(op.Right, op, o); err != nil {
-			return err
-		}
+	if op.Extend {
+		return s.applyExtend(op, o, skip, in, emit)
+	}
+	left, err := s.resolve(op.Left, op, o)
+	if err != nil {
+		return err
+	}
+	right, err := s.resolve(op.Right, op, o)
+	if err != nil {
+		return err
 	}
 	k := keyOf(o, uint32(op.Seq)+skip)
 	if skip > 0 {
@@ -129,6 +120,43 @@ func (s *sequence) applyInsert(op *Op, o, skip uint32, emit func(Edit)) error {
 		return err
 	}
 	s.put(at, k, left, right, n, in, emit)
+	return nil
+}
+
+// applyExtend applies an insertion that goes on with the run before it.
+func (s *sequence) applyExtend(op *Op, o, skip uint32, in incoming, emit func(Edit)) error {
+	if op.Seq == 1 || !op.Left.IsZero() || !op.Right.IsZero() {
+		return opError("it extends no run")
+	}
+	n := uint32(op.Len) - skip
+	k := keyOf(o, uint32(op.Seq)+skip)
+	at, ok := s.find(k - 1)
+	if !ok {
+		return opError("it extends no run")
+	}
+	if uint64(s.total.items)+uint64(n) > MaxElements || s.origins[o].buf.Len()+in.size > MaxContent {
+		return ErrLimit
+	}
+	at.off++
+	l := s.leaves[at.leaf]
+	right := l.right[at.span]
+	// Mostly the run is still the neighbour of its Right.
+	next := none
+	switch {
+	case at.off < spanSize(l.word[at.span]):
+		next = l.first[at.span] + key(at.off)
+	case at.span+1 < int(l.n):
+		next = l.first[at.span+1]
+	case l.next >= 0:
+		next = s.leaves[l.next].first[0]
+	}
+	if next != right {
+		var err error
+		if at, err = s.order(k, k-1, right); err != nil {
+			return err
+		}
+	}
+	s.put(at, k, k-1, right, n, in, emit)
 	return nil
 }
 
@@ -267,8 +295,12 @@ func (s *sequence) applyDelete(op *Op, o, skip uint32, emit func(Edit)) error {
 	}
 	target := s.origins[run.target>>32]
 	seq := uint32(run.target)
-	if target.log.overlaps(seq, seq+run.size()) {
-		return opError("it deletes a deletion")
+	if run.size() == 1 {
+		if _, ok := s.find(run.target); !ok {
+			return opError("it deletes no element")
+		}
+	} else if target.log.overlaps(seq, seq+run.size()) {
+		return opError("it deletes no element")
 	}
 	if int(o) == len(s.origins) {
 		s.intern(op.Origin)
@@ -276,7 +308,7 @@ func (s *sequence) applyDelete(op *Op, o, skip uint32, emit func(Edit)) error {
 	for k, end := run.target, run.target+key(run.size()); k < end; {
 		p, ok := s.find(k)
 		if !ok {
-			return opError("it deletes no element") // not reached: checked above
+			break // not reached: all are elements
 		}
 		l := s.leaves[p.leaf]
 		n := min(spanSize(l.word[p.span])-p.off, uint32(end-k))

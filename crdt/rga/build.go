@@ -1,8 +1,6 @@
 package rga
 
 import (
-	"cmp"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/concord-crdt/concord/codec"
@@ -10,67 +8,73 @@ import (
 
 // piece is what becomes a span: a part of a run that has one state.
 type piece struct {
-	first   key
-	run     int32
 	word    uint32
-	content int32 // where its content starts: of a text in bytes, of a list in values
-	size    int32 // the length of its content in bytes
-	utf16   int32
+	content uint32 // where its content starts: of a text in bytes, of a list in values
+	size    uint32 // the length of its content in bytes
 }
+
+func isGone(word uint32) bool { return word&(spanDead|spanGone) == spanDead|spanGone }
 
 // cut cuts the runs where what is deleted starts and ends, into pieces in the
 // order of the sequence.
 func (d *decoder) cut() {
-	// By key, where the ranges of a run start.
-	from := make([]int32, len(d.runs))
+	from := make([]int32, len(d.runs)) // by run, the first range that may touch it
+	cuts := 0
 	i := 0
-	for _, r := range d.byKey {
-		for i < len(d.deleted) && d.deleted[i].behind <= d.runs[r].first {
+	for _, e := range d.byKey {
+		for i < len(d.deleted) && d.deleted[i].behind <= e.key {
 			i++
 		}
-		from[r] = int32(i)
+		from[e.at] = int32(i)
+		end := d.runs[e.at].last()
+		for j := i; j < len(d.deleted) && d.deleted[j].first <= end; j++ {
+			cuts += 2
+		}
 	}
-	d.pieces = make([]piece, 0, len(d.runs)+2*len(d.deleted))
+	d.pieces = make([]piece, 0, len(d.runs)+cuts)
+	d.pieceOf = make([]int32, len(d.runs)+1)
 	for i := range d.runs {
 		r := &d.runs[i]
+		d.pieceOf[i] = int32(len(d.pieces))
 		k, end := r.first, r.first+key(r.n)
 		for j := int(from[i]); k < end; j++ {
 			if j == len(d.deleted) || d.deleted[j].first >= end {
-				d.pieces = append(d.pieces, piece{first: k, run: int32(i), word: uint32(end - k)})
+				d.pieces = append(d.pieces, piece{word: uint32(end - k)})
 				break
 			}
-			if t := d.deleted[j]; t.first > k {
-				d.pieces = append(d.pieces, piece{first: k, run: int32(i), word: uint32(t.first - k)})
-				k = t.first
+			if t := d.deleted[j].first; t > k {
+				d.pieces = append(d.pieces, piece{word: uint32(t - k)})
+				k = t
 			}
 			behind := min(d.deleted[j].behind, end)
-			d.pieces = append(d.pieces, piece{first: k, run: int32(i), word: spanDead | uint32(behind-k)})
+			d.pieces = append(d.pieces, piece{word: spanDead | uint32(behind-k)})
 			k = behind
 		}
 	}
+	d.pieceOf[len(d.runs)] = int32(len(d.pieces))
 }
 
 // readContent reads which content was dropped, and gives each piece the rest.
 func (d *decoder) readContent() {
-	droppedDead, droppedAlive := d.readAlternation("dropped"), d.readAlternation("dropped alive")
+	dropped := droppedCut{dead: d.readAlternation("dropped"), alive: d.readAlternation("dropped alive")}
 	if d.r.Err() != nil {
 		return
 	}
-	d.cutDropped(droppedDead, droppedAlive)
+	d.cutDropped(&dropped)
 	alive, dead := d.readContents("content"), d.readContents("content of tombstones")
 	if d.r.Err() != nil {
 		return
 	}
 	for i := range d.pieces {
 		p := &d.pieces[i]
-		ok := true
-		switch {
-		case p.word&spanDead == 0:
-			ok = alive.take(p)
-		case p.word&spanGone == 0:
-			ok = dead.take(p)
+		if isGone(p.word) {
+			continue
 		}
-		if !ok {
+		c := alive
+		if p.word&spanDead != 0 {
+			c = dead
+		}
+		if !c.take(p) {
 			d.fail("content", codec.ErrMalformed)
 			return
 		}
@@ -82,8 +86,14 @@ func (d *decoder) readContent() {
 	d.store(alive, dead)
 }
 
-// readAlternation reads lengths of runs of false and true in turn.
-func (d *decoder) readAlternation(what string) []uint64 {
+// alternationReader gives out runs of false and true in turn, false first and
+// false for ever at the end.
+type alternationReader struct {
+	lengths []uint64
+	value   bool
+}
+
+func (d *decoder) readAlternation(what string) alternationReader {
 	n := d.r.Count(what, MaxElements, 1)
 	if n%2 != 0 {
 		d.fail(what, codec.ErrNotCanonical)
@@ -94,103 +104,108 @@ func (d *decoder) readAlternation(what string) []uint64 {
 			d.fail(what, codec.ErrNotCanonical)
 		}
 	}
-	return lengths
+	return alternationReader{lengths: lengths}
 }
+
+// next returns the value of the next n or fewer.
+func (a *alternationReader) next(n uint32) (value bool, size uint32) {
+	for len(a.lengths) > 0 && a.lengths[0] == 0 {
+		a.lengths, a.value = a.lengths[1:], !a.value
+	}
+	if len(a.lengths) == 0 {
+		return a.value, n
+	}
+	size = uint32(min(uint64(n), a.lengths[0]))
+	a.lengths[0] -= uint64(size)
+	return a.value, size
+}
+
+// done reports whether all was given out, but for the end.
+func (a *alternationReader) done() bool {
+	return len(a.lengths) == 0 || len(a.lengths) == 1 && a.lengths[0] == 0
+}
+
+// droppedCut says which elements lost their content, of the deleted ones and
+// of the others.
+type droppedCut struct{ dead, alive alternationReader }
 
 // cutDropped marks the pieces whose content was dropped, cutting them where it
 // starts and ends.
-func (d *decoder) cutDropped(dead, alive []uint64) {
-	if len(dead) == 0 && len(alive) == 0 {
+func (d *decoder) cutDropped(dropped *droppedCut) {
+	if len(dropped.dead.lengths) == 0 && len(dropped.alive.lengths) == 0 {
 		return
 	}
-	cut := make([]piece, 0, len(d.pieces)+len(dead)+len(alive))
-	next := func(lengths *[]uint64, dropped *bool, n uint32) (size uint32) {
-		for len(*lengths) > 0 && (*lengths)[0] == 0 {
-			*lengths, *dropped = (*lengths)[1:], !*dropped
-		}
-		if len(*lengths) == 0 {
-			return n
-		}
-		size = uint32(min(uint64(n), (*lengths)[0]))
-		(*lengths)[0] -= uint64(size)
-		return size
-	}
-	var deadDropped, aliveDropped bool
-	for _, p := range d.pieces {
-		for n := spanSize(p.word); n > 0; {
-			var size uint32
-			q := p
-			q.word = p.word &^ spanLen
-			dropped := &aliveDropped
+	cut := make([]piece, 0, len(d.pieces)+len(dropped.dead.lengths)+len(dropped.alive.lengths))
+	for i := range d.runs {
+		start := len(cut)
+		pieces := d.pieces[d.pieceOf[i]:d.pieceOf[i+1]]
+		d.pieceOf[i] = int32(start)
+		for _, p := range pieces {
+			from := &dropped.alive
 			if p.word&spanDead != 0 {
-				dropped = &deadDropped
-				size = next(&dead, dropped, n)
-			} else {
-				size = next(&alive, dropped, n)
+				from = &dropped.dead
 			}
-			if *dropped {
-				q.word |= spanDead | spanGone
-			}
-			q.word |= size
-			// What is dropped alive and what is dropped dead are one span.
-			if k := len(cut); k > 0 && cut[k-1].run == q.run && cut[k-1].word&^spanLen == q.word&^spanLen {
-				cut[k-1].word += size
-			} else {
-				cut = append(cut, q)
-			}
-			p.first += key(size)
-			n -= size
-		}
-	}
-	for _, rest := range [][]uint64{dead, alive} {
-		for _, n := range rest {
-			if n > 0 {
-				d.fail("dropped", codec.ErrMalformed) // more than there is
+			for n := spanSize(p.word); n > 0; {
+				gone, size := from.next(n)
+				state := p.word &^ spanLen
+				if gone {
+					state = spanDead | spanGone
+				}
+				// What was dropped dead and what was dropped alive are one span.
+				if k := len(cut) - 1; k >= start && cut[k].word&^spanLen == state {
+					cut[k].word += size
+				} else {
+					cut = append(cut, piece{word: state | size})
+				}
+				n -= size
 			}
 		}
 	}
+	d.pieceOf[len(d.runs)] = int32(len(cut))
 	d.pieces = cut
+	if !dropped.dead.done() || !dropped.alive.done() {
+		d.fail("dropped", codec.ErrMalformed) // more than there is
+	}
 }
 
 // contents are what the pieces of one kind contain, one after the other.
 type contents struct {
 	text  string
-	at    int
+	at    int // of a text, in bytes; of a list, in values
 	list  bool
 	ends  []uint32 // of the values in text
-	value int
 	ascii bool
 }
 
 func (d *decoder) readContents(what string) *contents {
 	c := &contents{list: d.s.list}
-	if c.list {
-		lengths := d.column(what)
-		total := uint64(0)
-		c.ends = make([]uint32, 0, lengths.Remaining())
-		for lengths.Remaining() > 0 {
-			total += lengths.UvarintMax(what, MaxContent)
-			if total > MaxContent {
-				d.fail(what, &codec.LimitError{What: what, Got: total, Max: MaxContent})
-				return c
-			}
-			c.ends = append(c.ends, uint32(total))
-		}
-		d.fail(what, lengths.Close())
-		c.text = string(d.r.Blob(what, MaxContent))
-		if uint64(len(c.text)) != total {
-			d.fail(what, codec.ErrMalformed)
-		}
+	if !c.list {
+		c.text = d.r.String(what, MaxContent)
+		c.ascii = utf8.RuneCountInString(c.text) == len(c.text)
 		return c
 	}
-	c.text = d.r.String(what, MaxContent)
-	c.ascii = utf8.RuneCountInString(c.text) == len(c.text)
+	lengths := d.column(what)
+	total := uint64(0)
+	c.ends = make([]uint32, 0, lengths.Remaining())
+	for lengths.Remaining() > 0 {
+		total += lengths.UvarintMax(what, MaxContent)
+		if total > MaxContent {
+			d.fail(what, &codec.LimitError{What: what, Got: total, Max: MaxContent})
+			return c
+		}
+		c.ends = append(c.ends, uint32(total))
+	}
+	d.fail(what, lengths.Close())
+	c.text = string(d.r.Blob(what, MaxContent))
+	if uint64(len(c.text)) != total {
+		d.fail(what, codec.ErrMalformed)
+	}
 	return c
 }
 
 func (c *contents) empty() bool {
 	if c.list {
-		return c.value == len(c.ends)
+		return c.at == len(c.ends)
 	}
 	return c.at == len(c.text)
 }
@@ -198,73 +213,86 @@ func (c *contents) empty() bool {
 // take gives the content of p to it, and reports whether there is enough.
 func (c *contents) take(p *piece) bool {
 	n := int(spanSize(p.word))
-	switch {
-	case c.list:
-		if n > len(c.ends)-c.value {
+	p.content = uint32(c.at)
+	if c.list || c.ascii {
+		have := len(c.text)
+		if c.list {
+			have = len(c.ends)
+		}
+		if n > have-c.at {
 			return false
 		}
-		p.content = int32(c.value)
-		c.value += n
-		return true
-	case c.ascii:
-		if n > len(c.text)-c.at {
-			return false
-		}
-		p.content, p.size, p.utf16 = int32(c.at), int32(n), int32(n)
+		p.size = uint32(n)
 		c.at += n
 		return true
 	}
-	start := c.at
-	for i := 0; i < n; i++ {
-		if c.at == len(c.text) {
+	rest := c.text[c.at:]
+	i := 0
+	for i < min(n, len(rest)) && rest[i] < utf8.RuneSelf {
+		i++
+	}
+	for done := i; done < n; done++ {
+		if i == len(rest) {
 			return false
 		}
-		c.at += runeAt(c.text[c.at:], 1)
+		i += runeAt(rest[i:], 1)
 	}
-	text := c.text[start:c.at]
-	p.content, p.size, p.utf16 = int32(start), int32(len(text)), int32(n+astral(text))
-	if len(text) != n && p.word&spanDead == 0 {
+	c.at += i
+	p.size = uint32(c.at) - p.content
+	if p.size != uint32(n) && p.word&spanDead == 0 {
 		p.word |= spanWide
 	}
 	return true
 }
 
+// values returns n values from the i-th on.
+func (c *contents) values(i, n int) [][]byte {
+	start := uint32(0)
+	if i > 0 {
+		start = c.ends[i-1]
+	}
+	values := make([][]byte, n)
+	for j := range values {
+		end := c.ends[i+j]
+		values[j] = []byte(c.text[start:end])
+		start = end
+	}
+	return values
+}
+
 // store puts the content of the pieces where their origins keep it, in the
-// order of their numbers.
+// order of their numbers, and notes in which leaf each piece will be.
 func (d *decoder) store(alive, dead *contents) {
-	order := make([]int32, len(d.pieces))
-	for i := range order {
-		order[i] = int32(i)
+	if len(d.s.origins) == 1 {
+		o := d.s.origins[0]
+		o.buf.Grow(len(alive.text) + len(dead.text))
+		o.segs = make([]segment, 0, len(d.pieces)/2)
 	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(d.pieces[a].first, d.pieces[b].first) })
-	for _, i := range order {
-		p := &d.pieces[i]
-		c := alive
-		if p.word&spanDead != 0 {
-			c = dead
+	for _, e := range d.byKey {
+		o := d.s.origins[e.key>>32]
+		seq := uint32(e.key)
+		for at := d.pieceOf[e.at]; at < d.pieceOf[e.at+1]; at++ {
+			p := &d.pieces[at]
+			n := spanSize(p.word)
+			o.index.add(seq, at/leafFill)
+			c := alive
+			if p.word&spanDead != 0 {
+				c = dead
+			}
+			switch {
+			case isGone(p.word):
+			case c.list:
+				o.addValues(seq, c.values(int(p.content), int(n)))
+			case p.size == n:
+				o.addASCII(seq, c.text[p.content:p.content+n])
+			default:
+				text := c.text[p.content : p.content+p.size]
+				o.addText(seq, text, int(n), int(n)+astral(text))
+			}
+			seq += n
 		}
-		if p.word&(spanDead|spanGone) == spanDead|spanGone {
-			continue
-		}
-		o := d.s.origins[p.first>>32]
-		seq, n := uint32(p.first), int(spanSize(p.word))
-		if !c.list {
-			o.addText(seq, c.text[p.content:p.content+p.size], n, int(p.utf16))
-			continue
-		}
-		start := uint32(0)
-		if p.content > 0 {
-			start = c.ends[p.content-1]
-		}
-		values := make([][]byte, n)
-		for j := range values {
-			end := c.ends[int(p.content)+j]
-			values[j] = []byte(c.text[start:end])
-			start = end
-		}
-		o.addValues(seq, values)
 	}
-	d.byPiece = order
+	d.alive = alive
 }
 
 // How full the nodes of a tree are that was read: so that edits do not split
@@ -283,43 +311,52 @@ func (d *decoder) build() {
 			hasLeft[right] = true
 		}
 	}
-	leafOf := make([]int32, len(d.pieces))
+	leaves := (len(d.pieces) + leafFill - 1) / leafFill
+	s.grow(max(leaves-1, 0))
 	l := s.leaves[0]
-	for i := range d.pieces {
-		p := &d.pieces[i]
-		r := &d.runs[p.run]
-		if l.n == leafFill {
-			id := s.newLeaf()
-			l.next = id
-			l = s.leaves[id]
-			l.parent, l.prev, l.next = -1, id-1, -1
-			s.last = id
-		}
-		left, word := p.first-1, p.word
-		if p.first == r.first {
-			left = r.left
-			if hasLeft[p.run] {
+	for i := range d.runs {
+		r := &d.runs[i]
+		k, left := r.first, r.left
+		for at := d.pieceOf[i]; at < d.pieceOf[i+1]; at++ {
+			if l.n == leafFill {
+				s.last = at / leafFill
+				l = s.leaves[s.last]
+			}
+			p := &d.pieces[at]
+			word, n := p.word, spanSize(p.word)
+			if hasLeft[i] && k == r.first {
 				word |= spanLeft
 			}
-		}
-		n := spanSize(word)
-		l.set(int(l.n), p.first, left, r.right, word)
-		l.n++
-		l.sum.items += n
-		if word&spanDead == 0 {
-			l.sum.vis += n
-			if word&spanWide != 0 {
-				l.sum.utf16 += uint32(p.utf16) - n
-				l.sum.bytes += uint32(p.size) - n
+			l.set(int(l.n), k, left, r.right, word)
+			l.n++
+			l.sum.items += n
+			if word&spanDead == 0 {
+				l.sum.vis += n
+				if word&spanWide != 0 {
+					l.sum.utf16 += uint32(astral(d.alive.text[p.content : p.content+p.size]))
+					l.sum.bytes += p.size - n
+				}
 			}
+			k += key(n)
+			left = k - 1
 		}
-		leafOf[i] = s.last
-	}
-	for _, i := range d.byPiece {
-		k := d.pieces[i].first
-		s.origins[k>>32].index.add(uint32(k), leafOf[i])
 	}
 	s.buildInner()
+}
+
+// grow adds n empty leaves, in order behind the one that is there.
+func (t *tree) grow(n int) {
+	all := make([]leaf, n)
+	t.leaves = append(make([]*leaf, 0, 1+n+n/4), t.leaves[0])
+	for i := range all {
+		l := &all[i]
+		l.parent, l.prev, l.next = -1, int32(i), int32(i)+2
+		t.leaves = append(t.leaves, l)
+	}
+	if n > 0 {
+		t.leaves[0].next = 1
+		t.leaves[n].next = -1
+	}
 }
 
 // buildInner puts inner nodes above the leaves, which are numbered in order.

@@ -1,9 +1,6 @@
 package rga
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 )
@@ -73,7 +70,7 @@ func (s *sequence) readBody(r *codec.Reader, t *clock.Table) bool {
 	d := decoder{s: s, r: r}
 	d.readOrigins(t)
 	d.readRuns()
-	d.readDeletions()
+	d.readHistory()
 	if r.Err() != nil {
 		return false
 	}
@@ -94,11 +91,24 @@ type decoder struct {
 	deletions []int // runs of deletions, by origin
 
 	runs    []run
-	rights  []int32 // the run whose first element is Right, or -1
-	byKey   []int32 // runs in the order of their keys
+	lefts   []leftRef
+	rights  []int32   // by run, the run whose first element is its Right, or -1
+	chains  [][]int32 // by origin, the runs that start its chains
+	follows []int32   // by run, the one that goes on from it, or 0
+	start   []uint32  // by run, the place of its first element in the sequence
+	byKey   []keyed   // runs in the order of their first elements
 	deleted targets
+
 	pieces  []piece // in the order of the sequence
-	byPiece []int32 // pieces in the order of their keys
+	pieceOf []int32 // by run, its first piece; one more at the end
+	alive   *contents
+}
+
+// leftRef says what the Left of a run is: an element of an earlier run, so far
+// from its last one. The run is -1 if there is none.
+type leftRef struct {
+	run    int32
+	behind uint32
 }
 
 func (d *decoder) fail(what string, err error) { d.r.Fail(what, err) }
@@ -134,7 +144,6 @@ func (d *decoder) readRuns() {
 	flags := d.r.Raw(n)
 	c := runColumns{
 		origins: d.column("origins of runs"),
-		numbers: d.column("numbers of runs"),
 		lengths: d.column("lengths of runs"),
 		places:  d.column("places of runs"),
 	}
@@ -142,13 +151,14 @@ func (d *decoder) readRuns() {
 		return
 	}
 	d.runs = make([]run, n)
+	d.lefts = make([]leftRef, n)
 	d.rights = make([]int32, n)
-	c.expected = make([]uint32, len(d.s.origins))
-	for i := range c.expected {
-		c.expected[i] = 1
-	}
+	d.follows = make([]int32, n)
+	d.start = make([]uint32, n)
+	d.chains = make([][]int32, len(d.s.origins))
 	total := uint64(0)
 	for i, f := range flags {
+		d.start[i] = uint32(total)
 		if err := d.readRun(&c, i, f); err != nil {
 			d.fail("runs", err)
 			return
@@ -158,103 +168,70 @@ func (d *decoder) readRuns() {
 			return
 		}
 	}
-	for _, column := range []*codec.Reader{c.origins, c.numbers, c.lengths, c.places} {
+	for _, column := range []*codec.Reader{c.origins, c.lengths, c.places} {
 		d.fail("columns of runs", column.Close())
 	}
-	if d.r.Err() != nil {
-		return
-	}
-	for i, right := range d.rights {
-		d.runs[i].right = none
-		if right >= 0 {
-			d.runs[i].right = d.runs[right].first
-		}
-	}
-	d.sortRuns()
 }
 
 // runColumns are the columns of runs beside the flags.
-type runColumns struct {
-	origins, numbers, lengths, places *codec.Reader
-	expected                          []uint32 // by origin, the number behind its last run
-}
+type runColumns struct{ origins, lengths, places *codec.Reader }
 
 // readRun reads run i, whose flags are f. An error of a column is found when
 // the column is closed.
 func (d *decoder) readRun(c *runColumns, i int, f byte) error {
 	r := &d.runs[i]
-	same := i - 1 // the run whose Right may be this one's too
+	left, same := leftRef{run: int32(i - 1)}, i-1 // same is the run whose Right this one may have too
 	leftKind := f >> leftShift & 3
 	switch leftKind {
 	case leftBefore:
-		if i == 0 {
-			return codec.ErrMalformed
-		}
-		r.left = d.runs[same].last()
 	case leftNone:
-		r.left = none
+		left.run = -1
 	case leftEarlier:
-		back := c.places.Uvarint()
-		if i < 2 || back > uint64(i-2) {
-			return codec.ErrMalformed
-		}
-		same -= 1 + int(back)
-		r.left = d.runs[same].last()
+		left.run -= 1 + int32(c.places.UvarintMax("Left of a run", uint64(i)))
+		same = int(left.run)
 	case leftInside:
-		back, behind := c.places.Uvarint(), c.places.Uvarint()
-		if i < 1 || back > uint64(i-1) {
+		left.run -= int32(c.places.UvarintMax("Left of a run", uint64(i)))
+		behind := c.places.Uvarint()
+		if left.run < 0 || d.runs[left.run].n < 2 || behind > uint64(d.runs[left.run].n-2) {
 			return codec.ErrMalformed
 		}
-		same -= int(back)
-		if n := d.runs[same].n; n < 2 || behind > uint64(n-2) {
-			return codec.ErrMalformed
-		}
-		r.left = d.runs[same].last() - 1 - key(behind)
+		left.behind = uint32(behind) + 1
+		same = int(left.run)
 	}
+	if left.run < 0 && leftKind != leftNone {
+		return codec.ErrMalformed
+	}
+	d.lefts[i] = left
 	if r.n = uint32(f >> sizeShift); r.n == 0 {
 		r.n = uint32(c.lengths.UvarintMax("length of a run", MaxSeq-maxInlineSize-1)) + maxInlineSize + 1
 	}
-	if err := d.readFirst(c, r, f); err != nil {
-		return err
-	}
-	right := int32(-1)
+	right := -1
 	switch f >> rightShift & 3 {
 	case rightSame:
 		if same < 0 {
 			return codec.ErrMalformed
 		}
-		right = d.rights[same]
-		if right >= 0 && int(right) <= i {
+		if right = int(d.rights[same]); right >= 0 && right <= i {
 			return codec.ErrMalformed
 		}
 	case rightNext:
-		right = int32(i + 1)
+		right = i + 1
 	case rightLater:
-		ahead := c.places.UvarintMax("Right of a run", uint64(len(d.runs)))
-		right = int32(i + 2 + int(ahead))
+		right = i + 2 + int(c.places.UvarintMax("Right of a run", uint64(len(d.runs))))
 	}
-	if int(right) >= len(d.runs) {
+	if right >= len(d.runs) {
 		return codec.ErrMalformed
 	}
-	d.rights[i] = right
-	if f>>rightShift&3 != rightSame && same >= 0 && right == d.rights[same] {
+	d.rights[i] = int32(right)
+	if f>>rightShift&3 != rightSame && same >= 0 && right == int(d.rights[same]) {
 		return codec.ErrNotCanonical
 	}
-	if f&runContinues != 0 && leftKind == leftBefore && right == d.rights[same] {
-		return codec.ErrNotCanonical // it is part of the run before
-	}
-	return nil
+	return d.readChain(c, i, f)
 }
 
-// readFirst reads what the first element of run r is.
-func (d *decoder) readFirst(c *runColumns, r *run, f byte) error {
-	inside := f>>leftShift&3 == leftInside
-	if f&runContinues != 0 {
-		if r.left == none || inside {
-			return codec.ErrMalformed
-		}
-		r.first = r.left + 1
-	} else {
+// readChain reads to which chain run i belongs.
+func (d *decoder) readChain(c *runColumns, i int, f byte) error {
+	if f&runContinues == 0 {
 		o := uint64(0)
 		if len(d.s.origins) > 1 {
 			o = c.origins.Uvarint()
@@ -262,116 +239,168 @@ func (d *decoder) readFirst(c *runColumns, r *run, f byte) error {
 		if o >= uint64(len(d.s.origins)) {
 			return codec.ErrMalformed
 		}
-		seq := int64(c.expected[o]) + c.numbers.Varint()
-		if seq < 1 || seq > MaxSeq {
-			return codec.ErrMalformed
-		}
-		r.first = keyOf(uint32(o), uint32(seq))
-		if r.left != none && r.first == r.left+1 && !inside {
-			return codec.ErrNotCanonical
-		}
+		d.chains[o] = append(d.chains[o], int32(i))
+		return nil
 	}
-	behind := uint64(uint32(r.first)) + uint64(r.n)
-	if behind > MaxSeq+1 {
+	left := d.lefts[i]
+	switch {
+	case left.run < 0 || left.behind > 0 || d.follows[left.run] != 0:
 		return codec.ErrMalformed
+	case int(left.run) == i-1 && d.rights[i] == d.rights[i-1]:
+		return codec.ErrNotCanonical // it is part of the run before
 	}
-	c.expected[r.first>>32] = uint32(behind)
+	d.follows[left.run] = int32(i)
 	return nil
 }
 
-// sortRuns orders the runs by key and checks that no number comes twice.
-func (d *decoder) sortRuns() {
-	d.byKey = make([]int32, len(d.runs))
-	for i := range d.byKey {
-		d.byKey[i] = int32(i)
-	}
-	slices.SortFunc(d.byKey, func(a, b int32) int { return cmp.Compare(d.runs[a].first, d.runs[b].first) })
-	for i := 1; i < len(d.byKey); i++ {
-		if d.runs[d.byKey[i-1]].last() >= d.runs[d.byKey[i]].first {
-			d.fail("numbers of runs", codec.ErrMalformed)
-			return
-		}
-	}
-}
-
-// readDeletions reads the deletions, which take the numbers that the runs
-// leave, and what they delete.
-func (d *decoder) readDeletions() {
+// readHistory reads in which order each origin inserted and deleted, which
+// gives all elements their keys.
+func (d *decoder) readHistory() {
+	order, between := d.column("order of chains"), d.column("deletions between chains")
 	deletions, targets := d.column("deletions"), d.column("targets of deletions")
 	if d.r.Err() != nil {
 		return
 	}
-	runs := d.byKey
-	for i, o := range d.s.origins {
-		behind := uint32(1) // the number behind all that is known
-		take := func() {
-			for len(runs) > 0 && d.runs[runs[0]].first == keyOf(uint32(i), behind) {
-				behind += d.runs[runs[0]].n
-				runs = runs[1:]
-			}
-		}
-		take()
-		for range d.deletions[i] {
-			r, err := d.readDeletion(uint32(i), behind, deletions, targets)
-			if err == nil && len(runs) > 0 && d.runs[runs[0]].first < keyOf(uint32(i), behind+r.size()) {
-				err = codec.ErrMalformed // it would take a number of the next run
-			}
-			if n := len(o.log); err == nil && n > 0 {
-				last := o.log[n-1]
-				if last.seq+last.size() == r.seq && last.take(&r) > 0 {
-					err = codec.ErrNotCanonical
-				}
-			}
-			if err != nil {
-				d.fail("deletions", err)
-				return
-			}
-			o.log = append(o.log, r)
-			behind += r.size()
-			take()
-		}
-		o.last = behind - 1
-		if len(runs) > 0 && runs != nil && d.runs[runs[0]].first>>32 == key(i) || o.last == 0 {
-			d.fail("numbers of runs", codec.ErrMalformed) // one is missing
+	d.byKey = make([]keyed, 0, len(d.runs))
+	for i := range d.s.origins {
+		if err := d.readNumbers(uint32(i), order, between, deletions); err != nil {
+			d.fail("history", err)
 			return
 		}
 	}
-	d.fail("deletions", deletions.Close())
-	d.fail("targets of deletions", targets.Close())
+	for _, column := range []*codec.Reader{order, between, deletions} {
+		d.fail("history", column.Close())
+	}
+	if d.r.Err() != nil {
+		return
+	}
+	for i := range d.runs {
+		r := &d.runs[i]
+		r.left, r.right = none, none
+		if left := d.lefts[i]; left.run >= 0 {
+			r.left = d.runs[left.run].last() - key(left.behind)
+			if left.behind == 0 && r.continues() && d.follows[left.run] != int32(i) {
+				d.fail("runs", codec.ErrNotCanonical)
+				return
+			}
+		}
+		if right := d.rights[i]; right >= 0 {
+			r.right = d.runs[right].first
+		}
+	}
+	d.readTargets(targets)
 	d.checkTargets()
 }
 
-// readDeletion reads a run of deletions of origin o that starts with number
-// seq.
-func (d *decoder) readDeletion(o, seq uint32, deletions, targets *codec.Reader) (deleteRun, error) {
-	v := deletions.Uvarint()
-	n := v >> 2
-	if n < 1 || n > uint64(MaxSeq+1-seq) {
-		return deleteRun{}, codec.ErrMalformed
+// readNumbers reads the order of the chains of an origin and of its deletions,
+// without their targets, and numbers the elements.
+func (d *decoder) readNumbers(o uint32, order, between, deletions *codec.Reader) error {
+	org, chains := d.s.origins[o], d.chains[o]
+	seq := uint64(1)
+	deletes := d.deletions[o]
+	org.log = make(deleteLog, 0, min(deletes, deletions.Remaining()))
+	readDeletes := func(n int) error {
+		for ; n > 0; n-- {
+			v := deletions.Uvarint()
+			size := v >> 1
+			if size < 1 || size > MaxSeq+1-seq {
+				return codec.ErrMalformed
+			}
+			if v == 1<<1|1 {
+				return codec.ErrNotCanonical // one is not reverse
+			}
+			org.log = append(org.log, deleteRun{seq: uint32(seq), n: uint32(size) | uint32(v&1)*reverseBit})
+			seq += size
+		}
+		return nil
 	}
-	r := deleteRun{seq: seq, n: uint32(n)}
-	to, first := uint64(o), int64(0)
-	if v&1 == 0 {
-		first = int64(seq) - targets.Varint()
-	} else {
-		to = targets.UvarintMax("origin of a target", uint64(len(d.s.origins)-1))
-		first = int64(targets.UvarintMax("number of a target", MaxSeq))
-		if to == uint64(o) {
-			return r, codec.ErrNotCanonical
+	expected := int64(0)
+	for range chains {
+		n := between.UvarintMax("deletions between chains", uint64(deletes))
+		if err := readDeletes(int(n)); err != nil {
+			return err
+		}
+		deletes -= int(n)
+		at := expected + order.Varint()
+		if at < 0 || at >= int64(len(chains)) || chains[at] < 0 {
+			return codec.ErrMalformed
+		}
+		run := chains[at]
+		chains[at] = -1 // a chain starts once
+		expected = at + 1
+		for more := true; more; more = run != 0 {
+			r := &d.runs[run]
+			r.first = keyOf(o, uint32(seq))
+			d.byKey = append(d.byKey, keyed{r.first, run})
+			if seq += uint64(r.n); seq > MaxSeq+1 {
+				return codec.ErrMalformed
+			}
+			run = d.follows[run]
 		}
 	}
-	if v&2 != 0 {
-		if n == 1 {
-			return r, codec.ErrNotCanonical
+	if err := readDeletes(deletes); err != nil {
+		return err
+	}
+	if seq == 1 {
+		return codec.ErrNotCanonical // an origin that wrote nothing
+	}
+	org.last = uint32(seq - 1)
+	return nil
+}
+
+// readTargets reads what the deletions delete.
+func (d *decoder) readTargets(targets *codec.Reader) {
+	runs := d.byKey
+	for i, o := range d.s.origins {
+		last := int64(0)
+		for j := range o.log {
+			r := &o.log[j]
+			for ; len(runs) > 0 && runs[0].key < keyOf(uint32(i), r.seq); runs = runs[1:] {
+				at := runs[0].at
+				last = int64(d.start[at]) + int64(d.runs[at].n) - 1
+			}
+			at := last + targets.Varint()
+			k, ok := d.elementAt(at)
+			if ok && r.reverse() {
+				ok = uint32(k) > r.size()-1
+				k -= key(r.size() - 1)
+			}
+			if !ok {
+				d.fail("targets of deletions", codec.ErrMalformed)
+				return
+			}
+			r.target = k
+			last = endOfDeletion(at, r)
+			if j > 0 {
+				if before := o.log[j-1]; before.seq+before.size() == r.seq && before.take(r) > 0 {
+					d.fail("targets of deletions", codec.ErrNotCanonical)
+					return
+				}
+			}
 		}
-		r.n |= reverseBit
-		first -= int64(n) - 1
+		for ; len(runs) > 0 && runs[0].key>>32 == key(i); runs = runs[1:] {
+		}
 	}
-	if first < 1 || first+int64(n)-1 > MaxSeq {
-		return r, codec.ErrMalformed
+	d.fail("targets of deletions", targets.Close())
+}
+
+// elementAt returns the element at a place in the sequence.
+func (d *decoder) elementAt(at int64) (key, bool) {
+	n := len(d.runs)
+	if n == 0 || at < 0 || at >= int64(d.start[n-1])+int64(d.runs[n-1].n) {
+		return 0, false
 	}
-	r.target = keyOf(uint32(to), uint32(first))
-	return r, nil
+	lo, hi := 0, n
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if int64(d.start[mid]) <= at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	r := &d.runs[lo-1]
+	return r.first + key(at-int64(d.start[lo-1])), true
 }
 
 // checkTargets checks that all that is deleted are elements, and notes it.
@@ -383,14 +412,14 @@ func (d *decoder) checkTargets() {
 	i := 0
 	for _, t := range d.deleted {
 		for k := t.first; k < t.behind; {
-			for i < len(d.byKey) && d.runs[d.byKey[i]].last() < k {
+			for i < len(d.byKey) && d.runs[d.byKey[i].at].last() < k {
 				i++
 			}
-			if i == len(d.byKey) || d.runs[d.byKey[i]].first > k {
+			if i == len(d.byKey) || d.byKey[i].key > k {
 				d.fail("targets of deletions", codec.ErrMalformed)
 				return
 			}
-			k = d.runs[d.byKey[i]].last() + 1
+			k = d.runs[d.byKey[i].at].last() + 1
 		}
 	}
 }

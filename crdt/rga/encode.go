@@ -11,16 +11,16 @@ import (
 //	version, table of origins                 only in Write
 //	number of origins, then of each, in canonical order:
 //	    the origin, how many runs of deletions it made
-//	number of runs, flags, origins, numbers, lengths, places
-//	deletions, targets
+//	number of runs, flags
+//	columns: origins, lengths, places, order, between, deletions, targets
 //	dropped, dropped alive
-//	content of visible elements, content of tombstones
+//	columns: content of visible elements, content of tombstones
 //
 // A run is a maximal row of neighbouring elements with consecutive numbers,
 // each the Left of the next, with one Right: deleted or not. Runs are in the
 // order of the sequence. Each has a byte of flags:
 //
-//	bit 0     it goes on where the run of its Left ended: the origin is that
+//	bit 0     it goes on where the run of its Left ended: its origin is that
 //	          of Left, its first number the next one
 //	bits 1-2  Left is: 0 the last element of the run before, 1 none, 2 the
 //	          last element of an earlier run, 3 an element inside of an
@@ -28,22 +28,27 @@ import (
 //	bits 3-4  Right is: 0 the Right of the run of Left, or of the run before
 //	          if Left is none; 1 none; 2 the first element of the next run;
 //	          3 that of a later one. The first that applies.
-//	bits 5-7  the length, or 0 if it is above 7 and stands in lengths
+//	bits 5-7  the length, or 0 if it is above 7 and stands in lengths, less 8
 //
 // origins has the index of the origin of each run without bit 0, if there are
-// two or more; numbers has its first number less the one expected, which is the
-// one behind the run before of the same origin. places has, for each run in
-// turn, what the flags leave open: for 2 how many runs back beyond the one
-// before, less one; for 3 how many back beyond the one before, and how far from
-// its last element, less one; and for a later Right how many runs ahead beyond
-// the next one, less one. So every Left is before and every Right behind its
-// run, whatever the bytes are.
+// two or more. places has, for each run in turn, what the flags leave open: for
+// 2 how many runs back beyond the one before, less one; for 3 how many back
+// beyond the one before, and how far from its last element, less one; and for a
+// later Right how many runs ahead beyond the next one, less one. So every Left
+// is before and every Right behind its run, whatever the bytes are.
 //
-// Deletions take the numbers that no run has. deletions has for each run of
-// them, by origin and number, its length, times 4, plus 2 if it is reverse,
-// plus 1 if the target is of another origin. targets has its own number less
-// that of the element deleted first; or, for another origin, the index of that
-// and the number of the element.
+// The rest is in the order in which it was written, origin by origin. A chain
+// is a run without bit 0 and those that go on from it. order has for each chain
+// where it starts, as an index among the chains of its origin in the order of
+// the sequence, less the one expected, which is the one behind the chain before.
+// between has how many runs of deletions come before it, after the chain before.
+// This gives all elements and deletions their numbers, without holes.
+//
+// deletions has for each run of them its length, times 2, plus 1 if it is
+// reverse. targets has where the first element that it deletes is in the
+// sequence, less the place expected, which is that of the last element that
+// the same origin inserted or deleted before. (Of a run of deletions that is
+// taken to be as many places off as it is long.)
 //
 // dropped says of the targets of deletions, in the order of the sequence,
 // whether their content was dropped, as lengths of what was not and what was in
@@ -96,7 +101,7 @@ func (s *sequence) WriteBody(w *codec.Writer, t *clock.Table) {
 	e.collect()
 	w.Uvarint(uint64(len(e.runs)))
 	e.writeRuns(w)
-	e.writeDeletions(w)
+	e.writeHistory(w)
 	e.writeContent(w)
 }
 
@@ -117,6 +122,9 @@ type run struct {
 }
 
 func (r *run) last() key { return r.first + key(r.n) - 1 }
+
+// continues reports whether r goes on where the run of its Left ended.
+func (r *run) continues() bool { return r.left != none && r.first == r.left+1 }
 
 // collect joins spans to runs.
 func (e *encoder) collect() {
@@ -150,11 +158,7 @@ func (e *encoder) runIndex(k key) int {
 }
 
 func (e *encoder) writeRuns(w *codec.Writer) {
-	var flags, origins, numbers, lengths, places codec.Writer
-	expected := make([]uint32, len(e.s.origins))
-	for i := range expected {
-		expected[i] = 1
-	}
+	var flags, origins, lengths, places codec.Writer
 	for i := range e.runs {
 		r := &e.runs[i]
 		f := byte(0)
@@ -187,16 +191,11 @@ func (e *encoder) writeRuns(w *codec.Writer) {
 			f |= rightLater << rightShift
 			places.Uvarint(uint64(e.runIndex(r.right) - i - 2))
 		}
-		o, seq := r.first>>32, uint32(r.first)
-		if r.left != none && r.first == r.left+1 {
+		if r.continues() {
 			f |= runContinues
-		} else {
-			if len(e.order) > 1 {
-				origins.Uvarint(uint64(e.rank[o]))
-			}
-			numbers.Varint(int64(seq) - int64(expected[o]))
+		} else if len(e.order) > 1 {
+			origins.Uvarint(uint64(e.rank[r.first>>32]))
 		}
-		expected[o] = seq + r.n
 		if r.n <= maxInlineSize {
 			f |= byte(r.n) << sizeShift
 		} else {
@@ -205,34 +204,79 @@ func (e *encoder) writeRuns(w *codec.Writer) {
 		flags.Byte(f)
 	}
 	w.Raw(flags.Bytes())
-	for _, c := range []*codec.Writer{&origins, &numbers, &lengths, &places} {
+	for _, c := range []*codec.Writer{&origins, &lengths, &places} {
 		w.Blob(c.Bytes())
 	}
 }
 
-func (e *encoder) writeDeletions(w *codec.Writer) {
-	var deletions, targets codec.Writer
-	for _, o := range e.order {
-		log := e.s.origins[o].log
-		for i := range log {
-			r := &log[i]
-			v := uint64(r.size()) << 2
-			if r.reverse() {
-				v |= 2
-			}
-			first := r.first()
-			if to := uint32(first >> 32); to == o {
-				targets.Varint(int64(r.seq) - int64(uint32(first)))
-			} else {
-				v |= 1
-				targets.Uvarint(uint64(e.rank[to]))
-				targets.Uvarint(uint64(uint32(first)))
-			}
-			deletions.Uvarint(v)
+// writeHistory writes in which order each origin inserted and deleted.
+func (e *encoder) writeHistory(w *codec.Writer) {
+	byKey := make([]keyed, len(e.runs))
+	start := make([]uint32, len(e.runs))      // by run, the place of its first element
+	chain := make([]int32, len(e.runs))       // its index among those of its origin
+	chains := make([]int32, len(e.s.origins)) // how many there were
+	at := uint32(0)
+	for i := range e.runs {
+		r := &e.runs[i]
+		o := r.first >> 32
+		byKey[i] = keyed{key(e.rank[o])<<32 | r.first&(1<<32-1), int32(i)}
+		start[i] = at
+		at += r.n
+		chain[i] = chains[o]
+		if !r.continues() {
+			chains[o]++
 		}
 	}
-	w.Blob(deletions.Bytes())
-	w.Blob(targets.Bytes())
+	sortByKey(byKey)
+	var order, between, deletions, targets codec.Writer
+	for rank, o := range e.order {
+		log := e.s.origins[o].log
+		expected, last := int32(0), int64(0)
+		upTo := func(seq uint32) (n uint64) {
+			for ; len(log) > 0 && log[0].seq < seq; log = log[1:] {
+				last = e.writeDeletion(&deletions, &targets, &log[0], start, last)
+				n++
+			}
+			return n
+		}
+		for ; len(byKey) > 0 && byKey[0].key>>32 == key(rank); byKey = byKey[1:] {
+			i := byKey[0].at
+			if !e.runs[i].continues() {
+				between.Uvarint(upTo(uint32(e.runs[i].first)))
+				order.Varint(int64(chain[i] - expected))
+				expected = chain[i] + 1
+			}
+			last = int64(start[i]) + int64(e.runs[i].n) - 1
+		}
+		upTo(MaxSeq + 1)
+	}
+	for _, c := range []*codec.Writer{&order, &between, &deletions, &targets} {
+		w.Blob(c.Bytes())
+	}
+}
+
+// writeDeletion writes a run of deletions, expected to start at the place
+// last, and returns where it is taken to end.
+func (e *encoder) writeDeletion(deletions, targets *codec.Writer, r *deleteRun, start []uint32, last int64) int64 {
+	first := r.first()
+	i := e.runIndex(first)
+	at := int64(start[i]) + int64(first-e.runs[i].first)
+	v := uint64(r.size()) << 1
+	if r.reverse() {
+		v |= 1
+	}
+	deletions.Uvarint(v)
+	targets.Varint(at - last)
+	return endOfDeletion(at, r)
+}
+
+// endOfDeletion returns the place at which a run of deletions that starts at
+// another one is taken to end.
+func endOfDeletion(at int64, r *deleteRun) int64 {
+	if r.reverse() {
+		return at - int64(r.size()) + 1
+	}
+	return at + int64(r.size()) - 1
 }
 
 // writeContent writes which content was dropped, and the rest of it.

@@ -68,37 +68,39 @@ func (k Kind) String() string {
 // An op that a sequence made shares the memory of its text with the sequence
 // or the caller; nobody changes either.
 type Op struct {
-	Kind   Kind
-	Origin clock.Origin
-	Seq    uint64 // number of the first element or deletion
-	Len    uint64 // how many
-
+	Kind Kind
 	// Extend says that an insertion goes on with the run of element Seq-1 of
 	// the same origin: its Left is that element and its Right is the Right of
 	// that element. Left and Right are then zero. It is what most keystrokes
 	// are, and saves their bytes.
 	Extend bool
-	// Left and Right are the elements between which the first element was
-	// inserted: Left visible, Right the next one, visible or not. Each further
-	// element has the one before it as Left, and the same Right.
-	Left, Right ID
+	// Gone says that the content was dropped since the elements are deleted.
+	// Text and Values are then empty, and the elements are tombstones from the
+	// start.
+	Gone bool
+	// Reverse says that of several elements the last is deleted first, as by
+	// the backspace key. It matters where a part of a run is known. It is false
+	// if Len is 1.
+	Reverse bool
+
+	Origin clock.Origin
+	Seq    uint64 // number of the first element or deletion
+	Len    uint64 // how many
+
 	// Text is the content of an insertion into a [Text]: Len runes of valid
 	// UTF-8.
 	Text string
 	// Values is the content of an insertion into a [List]: Len values.
 	Values [][]byte
-	// Gone says that the content was dropped since the elements are deleted.
-	// Text and Values are then empty, and the elements are tombstones from the
-	// start.
-	Gone bool
 
+	// Left and Right are the elements between which the first element was
+	// inserted: Left visible, Right the next one, visible or not. Each further
+	// element has the one before it as Left, and the same Right.
+	Left, Right ID
 	// Target is the element with the lowest number of the Len consecutive ones
 	// that a deletion deletes. Deleting what is deleted has no effect beyond
 	// taking numbers.
 	Target ID
-	// Reverse says that the last of them is deleted first, as by the backspace
-	// key. It matters where a part of a run is known. It is false if Len is 1.
-	Reverse bool
 }
 
 // end returns the last number of the run. The caller has checked Seq and Len.

@@ -127,6 +127,7 @@ func (s *sequence) orderLeft(k, left, right key, nextAt, rightAt place) place {
 		l.word[rightAt.span] |= spanLeft
 		return dest
 	}
+	siblings := 0
 	for at := rightAt; s.precedes(nextAt, at); {
 		at = s.spanBefore(at, nextAt)
 		l := s.leaves[at.leaf]
@@ -137,6 +138,9 @@ func (s *sequence) orderLeft(k, left, right key, nextAt, rightAt place) place {
 		if r == right { // a left child of right
 			if s.before(l.first[at.span]+key(at.off), k) {
 				break
+			}
+			if siblings++; siblings >= manySiblings {
+				at = s.skipBack(at, k, left, right)
 			}
 			dest = at
 			continue
@@ -174,6 +178,7 @@ func (s *sequence) spanBefore(p, limit place) place {
 // left.
 func (s *sequence) orderRight(k, left, right key, leftAt, nextAt, rightAt place) place {
 	dest, at := leftAt, nextAt
+	siblings := 0
 	behindRival := false // what was passed last goes behind k, unless a sibling that goes before it follows
 	for {
 		l := s.leaves[at.leaf]
@@ -191,6 +196,10 @@ func (s *sequence) orderRight(k, left, right key, leftAt, nextAt, rightAt place)
 				return dest
 			}
 			behindRival = false
+			if siblings++; siblings >= manySiblings {
+				at = s.skipAhead(at, k, left, right)
+				l = s.leaves[at.leaf]
+			}
 		default:
 			behindRival = s.rightPrecedes(r, right, rightAt)
 		}
@@ -204,6 +213,85 @@ func (s *sequence) orderRight(k, left, right key, leftAt, nextAt, rightAt place)
 		}
 	}
 	return dest
+}
+
+// manySiblings is how many siblings a scan meets before it skips whole nodes.
+// Siblings with the same Left and Right are ordered by id, so if the first span
+// of a node is one on the same side of k as the present one, all between the
+// two are on that side too. Thousands of replicas that each insert at one place
+// thus cost a search each, not a scan.
+const manySiblings = 4
+
+// skipBack goes back from a sibling behind which k does not go, to one that is
+// further back.
+func (s *sequence) skipBack(at place, k, left, right key) place {
+	id := at.leaf
+	if !s.startsSibling(id, left, right) || s.before(s.leaves[id].first[0], k) {
+		return at
+	}
+	for level := 0; ; level++ {
+		p := s.parentOf(level, id)
+		if p < 0 {
+			break
+		}
+		in := s.inners[p]
+		i := in.slot(id)
+		for i > 0 {
+			f := s.firstLeaf(level, in.child[i-1])
+			if !s.startsSibling(f, left, right) || s.before(s.leaves[f].first[0], k) {
+				break
+			}
+			i--
+		}
+		if id = in.child[i]; i > 0 {
+			id = s.firstLeaf(level, id)
+			break
+		}
+		id = p
+		if s.parentOf(level+1, id) < 0 {
+			id = s.firstLeaf(level+1, id)
+			break
+		}
+	}
+	return place{leaf: id}
+}
+
+// skipAhead goes ahead from a sibling before which k does not go, to one that
+// is further ahead.
+func (s *sequence) skipAhead(at place, k, left, right key) place {
+	id := at.leaf
+	for level := 0; ; level++ {
+		p := s.parentOf(level, id)
+		if p < 0 {
+			return at
+		}
+		in := s.inners[p]
+		i := in.slot(id)
+		for i+1 < int(in.n) {
+			f := s.firstLeaf(level, in.child[i+1])
+			if !s.startsSibling(f, left, right) || !s.before(s.leaves[f].first[0], k) {
+				return at
+			}
+			at = place{leaf: f}
+			i++
+		}
+		id = p
+	}
+}
+
+// startsSibling reports whether the first span of a leaf is between left and
+// right as an insertion there.
+func (s *sequence) startsSibling(id int32, left, right key) bool {
+	l := s.leaves[id]
+	return l.left[0] == left && l.right[0] == right
+}
+
+// firstLeaf returns the first leaf below a node of a level.
+func (s *sequence) firstLeaf(level int, id int32) int32 {
+	for ; level > 0; level-- {
+		id = s.inners[id].child[0]
+	}
+	return id
 }
 
 // isBehind reports whether element k comes behind left, which ends at leftAt.

@@ -1,7 +1,5 @@
 package rga
 
-import "slices"
-
 // targets is the set of elements that some deletion names, as disjoint ranges
 // in the order of their keys.
 type targets []keyRange
@@ -28,17 +26,14 @@ func (s *sequence) targets() targets {
 
 // normal sorts ranges and joins those that overlap or touch.
 func (t targets) normal() targets {
-	slices.SortFunc(t, func(a, b keyRange) int {
-		if a.first < b.first {
-			return -1
-		}
-		if a.first > b.first {
-			return 1
-		}
-		return 0
-	})
-	joined := t[:0]
-	for _, r := range t {
+	order := make([]keyed, len(t))
+	for i, r := range t {
+		order[i] = keyed{r.first, int32(i)}
+	}
+	sortByKey(order)
+	joined := make(targets, 0, len(t))
+	for _, e := range order {
+		r := t[e.at]
 		if n := len(joined); n > 0 && r.first <= joined[n-1].behind {
 			joined[n-1].behind = max(joined[n-1].behind, r.behind)
 			continue

@@ -192,14 +192,21 @@ func (t *trace) merge(tb testing.TB) []Op {
 	var all []Op
 	for i := range t.Txns {
 		txn := &t.Txns[i]
-		text := texts[txn.Agent]
-		if text == nil {
-			text = NewText()
-			texts[txn.Agent] = text
-		}
 		var want clock.VersionVector
 		for _, p := range txn.Parents {
 			want.Join(&after[p])
+		}
+		text := texts[txn.Agent]
+		if text == nil {
+			text = NewText()
+			for _, p := range txn.Parents { // one that is as far is a good start
+				q := texts[t.Txns[p].Agent]
+				if v := q.Version(); v.Equal(&after[p]) {
+					text = q.Clone()
+					break
+				}
+			}
+			texts[txn.Agent] = text
 		}
 		have := text.Version()
 		if !want.Covers(&have) {

@@ -208,7 +208,7 @@ func (t *tree) addChild(level int, left, right int32, ls, rs sums) {
 	for ; ; level++ {
 		p := t.parentOf(level, left)
 		if p < 0 {
-			t.grow(level, left, right, ls, rs)
+			t.growUp(level, left, right, ls, rs)
 			return
 		}
 		in := t.inners[p]
@@ -231,8 +231,8 @@ func (t *tree) addChild(level int, left, right int32, ls, rs sums) {
 	}
 }
 
-// grow puts a new root above two nodes of a level.
-func (t *tree) grow(level int, left, right int32, ls, rs sums) {
+// growUp puts a new root above two nodes of a level.
+func (t *tree) growUp(level int, left, right int32, ls, rs sums) {
 	root := int32(len(t.inners))
 	in := &inner{n: 2, parent: -1}
 	t.inners = append(t.inners, in)
