@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -44,23 +45,25 @@ func (r *replica) mutate(edit func(*Editor) error) (*Delta, error) {
 	}
 	d.Patch = p
 	r.n++
-	r.state.context.Add(d.Dot)
-	r.state.metas.add(d.Dot, d.meta())
+	r.state.enter(d.Dot, d.meta())
 	return d, nil
 }
 
 // Join takes over a delta of another replica, in any order and any number of
-// times. emit, when not nil, is told what changed. A delta whose dot names
-// another content here, or that treats a field as another shape, is refused and
-// changes nothing.
+// times; nil, the delta of a mutation that changed nothing, changes nothing.
+// emit, when not nil, is told what changed. A delta that its types cannot mean
+// is refused and changes nothing: the error wraps [ErrShapeMismatch] or says
+// what is wrong with the bytes.
+//
+// What a text's delta names and is not here yet is kept until it comes. That a
+// dot names one content only is for the caller to see to: no two replicas may
+// share an origin.
 func (r *replica) Join(d *Delta, emit func(Event)) error {
-	if !r.state.root.fits(d.Patch) && len(r.state.root.kids) > 0 {
-		return fmt.Errorf("crdt: join %v: %w", d.Dot, ErrShapeMismatch)
+	if d == nil {
+		return nil
 	}
-	for _, c := range d.Patch.Kids {
-		if err := r.state.root.kid(c.Key).check(c.Key.Type, c.Patch); err != nil {
-			return fmt.Errorf("crdt: join %v: %w", d.Dot, err)
-		}
+	if err := r.state.check(d.Patch); err != nil && !errors.Is(err, ErrMissingElement) {
+		return fmt.Errorf("crdt: join %v: %w", d.Dot, err)
 	}
 	r.state.apply(d.Dot, d.meta(), d.Patch, listen(emit))
 	if d.Dot.Origin == r.origin {
@@ -77,7 +80,13 @@ func (r *replica) Join(d *Delta, emit func(Event)) error {
 func (r *replica) State() *State { return &r.state }
 
 // JoinState takes over a whole state.
-func (r *replica) JoinState(s *State, emit func(Event)) { r.state.Join(s, emit) }
+func (r *replica) JoinState(s *State, emit func(Event)) {
+	r.state.Join(s, emit)
+	r.n = max(r.n, r.state.context.Last(r.origin))
+	if r.hlc != nil {
+		r.hlc.Observe(s.metas.latest())
+	}
+}
 
 // Delta is what a mutation of a type used alone returns: a small state of the
 // same lattice. Joining it has the effect of the mutation.
@@ -87,7 +96,10 @@ type Delta struct {
 	Patch *Patch
 }
 
-func (d *Delta) meta() Meta { return Meta{Stamp: d.Stamp, Author: &Author{}, Edits: true} }
+// nobody is the author of all deltas.
+var nobody Author
+
+func (d *Delta) meta() Meta { return Meta{Stamp: d.Stamp, Author: &nobody, Edits: true} }
 
 // Encode is the canonical form of the delta: a change of one part without a
 // key.
@@ -117,13 +129,29 @@ func DecodeDelta(b []byte) (*Delta, error) {
 	return d, nil
 }
 
-// convert turns a decoded value into T: integers come back as int64.
+// convert turns a decoded value into T, which may be a named type or a narrower
+// one. It refuses what T would show as another value: a peer may have written
+// anything.
 func convert[T any](v any) (t T, ok bool) {
 	if t, ok = v.(T); ok {
 		return t, true
 	}
 	rv, rt := reflect.ValueOf(v), reflect.TypeFor[T]()
-	if !rv.IsValid() || rt.Kind() == reflect.String || !rv.CanConvert(rt) {
+	if !rv.IsValid() || !rv.CanConvert(rt) {
+		return t, false
+	}
+	z := reflect.New(rt).Elem()
+	switch {
+	case rv.CanInt() && z.CanInt():
+		ok = !z.OverflowInt(rv.Int())
+	case rv.CanInt() && z.CanUint():
+		ok = rv.Int() >= 0 && !z.OverflowUint(uint64(rv.Int()))
+	case rv.CanFloat() && z.CanFloat():
+		ok = z.Kind() == reflect.Float64 || float64(float32(rv.Float())) == rv.Float()
+	default:
+		ok = rv.Kind() == rt.Kind()
+	}
+	if !ok {
 		return t, false
 	}
 	return rv.Convert(rt).Interface().(T), true

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"cmp"
 	"errors"
 	"math/big"
 	"slices"
@@ -28,20 +29,113 @@ var ErrOverflow = errors.New("crdt: counter total would overflow")
 // and Baquero, 2018 (in a causal composition).
 type CounterField struct{ at place }
 
-// run is one origin's totals since it began to count under a set of births.
-type run struct{ up, down uint64 }
+// counterEntry is one of the two kinds of entries of a counter: an origin's
+// running totals, or a reset with the totals that it observed.
+type counterEntry struct {
+	run   run // unless reset
+	reset []observed
+	is    bool // a reset
+}
+
+// run is what one origin added and took away since it began to count: since
+// change start, which with the origin names the run.
+type run struct{ start, up, down uint64 }
+
+// observed is what a reset saw of a run.
+type observed struct {
+	origin clock.Origin
+	run
+}
+
+func (o observed) compare(p observed) int {
+	return cmp.Or(o.origin.Compare(p.origin), cmp.Compare(o.start, p.start))
+}
 
 func (r run) encode() []byte {
-	w := codec.NewWriter(make([]byte, 0, 12))
-	w.Uvarint(r.up)
-	w.Uvarint(r.down)
+	w := codec.NewWriter(make([]byte, 0, 16))
+	w.Byte(0)
+	r.write(w)
 	return w.Bytes()
 }
 
-func readRun(b []byte) (run, error) {
+func (r run) write(w *codec.Writer) {
+	w.Uvarint(r.start)
+	w.Uvarint(r.up)
+	w.Uvarint(r.down)
+}
+
+func readRun(r *codec.Reader) run { return run{r.Uvarint(), r.Uvarint(), r.Uvarint()} }
+
+func encodeReset(seen []observed) []byte {
+	w := codec.NewWriter(nil)
+	w.Byte(1)
+	w.Uvarint(uint64(len(seen)))
+	for _, o := range seen {
+		w.Raw(o.origin.Replica[:])
+		w.Uint64(o.origin.Incarnation)
+		o.write(w)
+	}
+	return w.Bytes()
+}
+
+func readCounter(b []byte) (c counterEntry, err error) {
 	r := codec.NewReader(b)
-	x := run{r.Uvarint(), r.Uvarint()}
-	return x, r.Close()
+	switch r.Byte() {
+	case 0:
+		c.run = readRun(r)
+	case 1:
+		c.is = true
+		for range r.Count("totals", maxEntries, 27) {
+			o := observed{readOriginRaw(r), readRun(r)}
+			if n := len(c.reset); n > 0 && c.reset[n-1].compare(o) >= 0 {
+				r.Fail("totals", codec.ErrNotCanonical)
+			}
+			c.reset = append(c.reset, o)
+		}
+	default:
+		r.Fail("counter", codec.ErrMalformed)
+	}
+	return c, r.Close()
+}
+
+// raise takes the pointwise maximum with what another reset observed.
+func raise(seen []observed, more ...observed) []observed {
+	for _, o := range more {
+		i, found := slices.BinarySearchFunc(seen, o, observed.compare)
+		if !found {
+			seen = slices.Insert(seen, i, o)
+			continue
+		}
+		seen[i].up, seen[i].down = max(seen[i].up, o.up), max(seen[i].down, o.down)
+	}
+	return seen
+}
+
+// sumOf is the value of a counter with these entries.
+func sumOf(es []Entry) *big.Int {
+	var away []observed
+	for _, e := range es {
+		if c, err := readCounter(e.Value); err == nil && c.is {
+			away = raise(away, c.reset...)
+		}
+	}
+	sum := new(big.Int)
+	n := new(big.Int)
+	for _, e := range es {
+		c, err := readCounter(e.Value)
+		if err != nil || c.is {
+			continue
+		}
+		sum.Add(sum, n.SetUint64(c.run.up))
+		sum.Sub(sum, n.SetUint64(c.run.down))
+		// What was observed is never more than the run has by now.
+		i, found := slices.BinarySearchFunc(away, observed{e.ID.Dot.Origin, c.run}, observed.compare)
+		if found {
+			sum.Sub(sum, n.SetUint64(min(away[i].up, c.run.up)))
+			sum.Add(sum, n.SetUint64(min(away[i].down, c.run.down)))
+		}
+	}
+	return sum
 }
 
 // Add adds by, which may be negative. Adding zero changes nothing.
@@ -54,19 +148,19 @@ func (f CounterField) Add(by int64) error {
 		return err
 	}
 	ed := f.at.ed
-	var total run
+	total := run{start: ed.dot.N}
 	own := func(e Entry) bool {
-		if e.ID.Dot == ed.dot {
-			return true
+		c, err := readCounter(e.Value)
+		if err != nil || c.is || e.ID.Dot.Origin != ed.dot.Origin {
+			return false
 		}
 		m, _ := ed.state.metas.get(e.ID.Dot)
-		return e.ID.Dot.Origin == ed.dot.Origin && slices.Equal(m.Births, ed.births)
+		return e.ID.Dot == ed.dot || slices.Equal(m.Births, ed.births)
 	}
 	for _, e := range n.entries {
 		if own(e) {
-			if total, err = readRun(e.Value); err != nil {
-				return ed.fail(f.at.path, err)
-			}
+			c, _ := readCounter(e.Value)
+			total = c.run
 		}
 	}
 	t, d := &total.up, uint64(by)
@@ -83,6 +177,37 @@ func (f CounterField) Add(by int64) error {
 	ed.supersede(n, p, own)
 	ed.seen = seen
 	ed.add(n, p, total.encode())
+	return nil
+}
+
+// Reset brings the counter to zero as far as the actor saw it: what is added at
+// the same time elsewhere counts. Of concurrent resets each run of an origin
+// counts the greater that was observed, so that nothing is taken away twice.
+func (f CounterField) Reset() error {
+	ed := f.at.ed
+	if n := f.at.look(); n == nil || !slices.ContainsFunc(n.entries, ed.sees) {
+		return ed.err
+	}
+	n, p, err := f.at.open()
+	if err != nil {
+		return err
+	}
+	var seen []observed
+	for _, e := range n.entries {
+		c, err := readCounter(e.Value)
+		switch {
+		case err != nil || !ed.sees(e):
+		case c.is:
+			seen = raise(seen, c.reset...)
+		default:
+			seen = raise(seen, observed{e.ID.Dot.Origin, c.run})
+		}
+	}
+	ed.supersede(n, p, func(e Entry) bool {
+		c, err := readCounter(e.Value)
+		return err == nil && c.is
+	})
+	ed.add(n, p, encodeReset(seen))
 	return nil
 }
 
@@ -107,7 +232,12 @@ func (c Counter) Add(by int64) (*Delta, error) {
 	return c.mutate(func(e *Editor) error { return e.Counter("").Add(by) })
 }
 
+// Reset brings the counter to zero as far as this replica has seen it.
+func (c Counter) Reset() (*Delta, error) {
+	return c.mutate(func(e *Editor) error { return e.Counter("").Reset() })
+}
+
 // Value is the sum.
 func (c Counter) Value() *big.Int {
-	return Field{state: &c.state, node: c.state.root.kid(Key{"", TypeCounter})}.Count()
+	return Field{state: &c.state, node: c.state.root.kid(slotOf("", TypeCounter))}.Count()
 }

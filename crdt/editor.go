@@ -22,15 +22,15 @@ import (
 //
 // Not safe for concurrent use.
 type Editor struct {
-	state  *State
-	dot    clock.Dot
-	births []clock.Dot // that the change names: a counter's run belongs to them
-	seen   *clock.VersionVector
-	next   *uint32 // index of the next entry; shared by the editors of one change
-	patch  Patch
-	texts  []*textEdit // open texts, encoded at the end
-	log    []step      // what was done to entries, to be taken back
-	err    error
+	state     *State
+	dot       clock.Dot
+	births    []clock.Dot // that the change names: a counter's run belongs to them
+	seen      *clock.VersionVector
+	next      *uint32 // index of the next entry; shared by the editors of one change
+	patch     Patch
+	sequences []*seqEdit // open texts and lists, encoded at the end
+	log       []step     // what was done to entries, to be taken back
+	err       error
 }
 
 // step is one insertion or removal of an entry.
@@ -38,13 +38,14 @@ type step struct {
 	node  *node
 	entry Entry
 	added bool
+	grown bool
 }
 
 // ErrType is returned when a field, or a key of a map, is used as another type
 // than the call asks for.
 var ErrType = errors.New("crdt: wrong type")
 
-// NewEditor edits a state under the name of the change to come. seen is what
+// newEditor edits a state under the name of the change to come. seen is what
 // the actor saw; nil means all that is there.
 func newEditor(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) *Editor {
 	s.root.shape = Keyed
@@ -109,8 +110,7 @@ func (e *RecordEditor) Part(create bool) (p Part, changed bool, err error) {
 func (e *RecordEditor) Commit(c *Change, digest uint32) {
 	r, p := e.rec, &e.part
 	r.note(c.Dot, p)
-	r.context.Add(c.Dot)
-	r.metas.add(c.Dot, r.meta(c, p, digest))
+	r.enter(c.Dot, r.meta(c, p, digest))
 }
 
 // sawBy lists the changes whose entries a patch removes, with the digests that
@@ -131,7 +131,7 @@ func (e *Editor) Patch() (*Patch, error) {
 	if e.err != nil {
 		return nil, e.err
 	}
-	for _, t := range e.texts {
+	for _, t := range e.sequences {
 		t.finish(e)
 	}
 	e.patch.prune()
@@ -141,17 +141,19 @@ func (e *Editor) Patch() (*Patch, error) {
 // Undo takes back all that the change did to the state. The editor must not be
 // used after it.
 func (e *Editor) Undo() {
-	for _, t := range e.texts {
+	for _, t := range e.sequences {
 		t.undo(e.dot.Origin)
 	}
 	for _, s := range slices.Backward(e.log) {
-		if s.added {
+		if s.grown {
+			delete(s.node.grown.raw, s.entry.ID)
+		} else if s.added {
 			s.node.remove(e.state, s.entry.ID)
 		} else {
 			s.node.insert(e.state, s.entry)
 		}
 	}
-	e.texts, e.log, e.patch = nil, nil, Patch{Shape: Keyed}
+	e.sequences, e.log, e.patch = nil, nil, Patch{Shape: Keyed}
 	e.err = errEnded
 }
 
@@ -171,14 +173,14 @@ func (e *Editor) Saw(v *clock.VersionVector) {
 // Err returns the first error of the change.
 func (e *Editor) Err() error { return e.err }
 
-func (e *Editor) fail(path []Key, err error) error {
+func (e *Editor) fail(path []slot, err error) error {
 	if e.err == nil {
 		e.err = fmt.Errorf("crdt: field %s: %w", pathString(path), err)
 	}
 	return e.err
 }
 
-func pathString(path []Key) string {
+func pathString(path []slot) string {
 	s := ""
 	for i, k := range path {
 		if i > 0 {
@@ -206,16 +208,47 @@ func (e *Editor) Map(name string) MapField { return MapField{e.field(name, TypeM
 // Text is the text under a field name.
 func (e *Editor) Text(name string) TextField { return TextField{e.field(name, TypeText)} }
 
-func (e *Editor) field(name string, t Type) place { return place{ed: e, path: []Key{{name, t}}} }
+// Group is the group under a field name.
+func (e *Editor) Group(name string) GroupField { return GroupField{e.field(name, TypeGroup)} }
+
+// Flag is the enable-wins flag under a field name.
+func (e *Editor) Flag(name string) FlagField { return FlagField{e.field(name, TypeFlag)} }
+
+// DisableFlag is the disable-wins flag under a field name.
+func (e *Editor) DisableFlag(name string) FlagField {
+	return FlagField{e.field(name, TypeDisableFlag)}
+}
+
+// RemoveSet is the remove-wins set under a field name.
+func (e *Editor) RemoveSet(name string) SetField { return SetField{e.field(name, TypeRemoveSet)} }
+
+// List is the list under a field name.
+func (e *Editor) List(name string) ListField { return ListField{e.field(name, TypeList)} }
+
+// Log is the log under a field name.
+func (e *Editor) Log(name string) LogField { return LogField{e.field(name, TypeLog)} }
+
+// Stock is the stock under a field name.
+func (e *Editor) Stock(name string) StockField { return StockField{e.field(name, TypeStock)} }
+
+// Bounded is the bounded counter under a field name.
+func (e *Editor) Bounded(name string) BoundedField { return BoundedField{e.field(name, TypeBounded)} }
+
+// Proposal is the proposal field under a field name.
+func (e *Editor) Proposal(name string) ProposalField {
+	return ProposalField{e.field(name, TypeProposal)}
+}
+
+func (e *Editor) field(name string, t Type) place { return place{ed: e, path: []slot{slotOf(name, t)}} }
 
 // place is where a field lies: the keys from the root. The node and the patch
 // come to be on first write.
 type place struct {
 	ed   *Editor
-	path []Key
+	path []slot
 }
 
-func (p place) below(k Key) place {
+func (p place) below(k slot) place {
 	return place{p.ed, append(slices.Clone(p.path), k)}
 }
 
@@ -243,19 +276,10 @@ func (p place) open() (*node, *Patch, error) {
 		if len(k.Name) > maxNameBytes {
 			return nil, nil, p.ed.fail(p.path[:1], &codec.LimitError{What: "name", Got: uint64(len(k.Name)), Max: maxNameBytes})
 		}
-		if k.Type != TypeElement && !utf8.ValidString(k.Name) {
+		if k.Type != TypeElement && k.Type != TypeItem && !utf8.ValidString(k.Name) {
 			return nil, nil, p.ed.fail(p.path[:i+1], errors.New("its name is not valid UTF-8"))
 		}
-		s, known := k.Type.shape()
-		if !known {
-			return nil, nil, p.ed.fail(p.path[:i+1], ErrType)
-		}
-		c := n.kid(k)
-		if c == nil {
-			c = newNode(s, k.Type)
-			n.put(k, c)
-		}
-		n, patch = c, patch.kid(k, s)
+		n, patch = n.make(k), patch.kid(k)
 	}
 	return n, patch, nil
 }
@@ -265,11 +289,28 @@ func (e *Editor) add(n *node, p *Patch, value []byte) {
 	x := Entry{ID: e.name(), Value: value}
 	p.Add = append(p.Add, x)
 	n.insert(e.state, x)
-	e.log = append(e.log, step{n, x, true})
+	e.log = append(e.log, step{node: n, entry: x, added: true})
+}
+
+// sees reports whether the actor saw an entry, or made it by this change.
+func (e *Editor) sees(x Entry) bool {
+	return x.ID.Dot == e.dot || e.seen == nil || e.seen.Contains(x.ID.Dot)
+}
+
+// grow makes an entry of a grown shape that is kept as it is.
+func (e *Editor) grow(n *node, p *Patch, value []byte) EntryID {
+	x := GrownEntry{ID: e.name(), Value: value}
+	p.Grow = append(p.Grow, x)
+	n.grown.raw[x.ID] = x
+	e.log = append(e.log, step{node: n, entry: Entry{ID: x.ID}, grown: true, added: true})
+	return x.ID
 }
 
 // name is the next entry name of the change.
 func (e *Editor) name() EntryID {
+	if *e.next > maxEntries {
+		e.fail(nil, &codec.LimitError{What: "entries", Got: uint64(*e.next), Max: maxEntries})
+	}
 	*e.next++
 	return EntryID{e.dot, *e.next - 1}
 }
@@ -279,11 +320,11 @@ func (e *Editor) name() EntryID {
 func (e *Editor) supersede(n *node, p *Patch, match func(Entry) bool) {
 	for _, x := range slices.Clone(n.entries) {
 		own := x.ID.Dot == e.dot
-		if !own && e.seen != nil && !e.seen.Contains(x.ID.Dot) || match != nil && !match(x) {
+		if !e.sees(x) || match != nil && !match(x) {
 			continue
 		}
 		n.remove(e.state, x.ID)
-		e.log = append(e.log, step{n, x, false})
+		e.log = append(e.log, step{node: n, entry: x})
 		if own {
 			p.Add = slices.DeleteFunc(p.Add, func(y Entry) bool { return y.ID == x.ID })
 		} else {

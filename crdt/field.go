@@ -40,7 +40,7 @@ func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
 
 // Field is one field of the record, readable as empty when it is not there.
 func (r *Record) Field(name string, t Type, policy DeletePolicy) Field {
-	f := Field{state: &r.State, key: Key{name, t}, node: r.root.kid(Key{name, t})}
+	f := Field{state: &r.State, key: Key{name, t}, node: r.root.kid(slotOf(name, t))}
 	if len(r.deletions) > 0 {
 		f.rec, f.live = r, r.Live(policy)
 	}
@@ -59,13 +59,16 @@ func (f Field) counts(d clock.Dot) bool {
 // Kids lists the fields of a map that are there, in canonical order.
 func (f Field) Kids() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
-		for _, k := range f.node.sortedKeys() {
-			c := Field{state: f.state, rec: f.rec, live: f.live, key: k, node: f.node.kids[k]}
-			if k.Type != TypePresence && (f.visible(c) && !yield(c)) {
+		for _, k := range f.node.sortedSlots() {
+			if c := f.kid(k); k.Type != TypePresence && k.Type != TypeElement && f.visible(c) && !yield(c) {
 				return
 			}
 		}
 	}
+}
+
+func (f Field) kid(k slot) Field {
+	return Field{state: f.state, rec: f.rec, live: f.live, key: k.Key, node: f.node.kids[k]}
 }
 
 // visible reports whether a child is there for a reader: it has content, or it
@@ -78,7 +81,7 @@ func (f Field) visible(c Field) bool {
 	if f.node == &f.state.root {
 		return c.node.shape == Grown && !c.node.empty()
 	}
-	p := f.node.kid(Key{c.key.Name, TypePresence})
+	p := f.node.kid(slotOf(c.key.Name, TypePresence))
 	return p != nil && slices.ContainsFunc(p.entries, func(e Entry) bool {
 		return presenceOf(e) == c.key.Type && f.counts(e.ID.Dot)
 	})
@@ -89,10 +92,15 @@ func (f Field) hasContent() bool {
 	case Entries:
 		return slices.ContainsFunc(f.node.entries, func(e Entry) bool { return f.counts(e.ID.Dot) })
 	case Grown:
-		return f.node.grown.text == nil && !f.node.empty() || f.node.grown.text != nil && f.Text() != ""
+		if seq := f.node.grown.seq; seq != nil {
+			return seq.shows(f)
+		}
+		return !f.node.empty()
 	}
-	for range f.Kids() {
-		return true
+	for k := range f.node.kids {
+		if c := f.kid(k); k.Type == TypeElement && c.hasContent() || k.Type != TypePresence && f.visible(c) {
+			return true
+		}
 	}
 	return false
 }
@@ -117,29 +125,28 @@ func (f Field) Candidates() []Candidate {
 	return cs
 }
 
+// counted leaves out entries whose births are deleted.
+func (f Field) counted(es []Entry) []Entry {
+	if f.rec == nil {
+		return es
+	}
+	return slices.DeleteFunc(slices.Clone(es), func(e Entry) bool { return !f.counts(e.ID.Dot) })
+}
+
 // Count is the sum of a counter, exact.
 func (f Field) Count() *big.Int {
-	sum := new(big.Int)
 	if f.node == nil {
-		return sum
+		return new(big.Int)
 	}
-	for _, e := range f.node.entries {
-		r, err := readRun(e.Value)
-		if err != nil || !f.counts(e.ID.Dot) {
-			continue
-		}
-		sum.Add(sum, new(big.Int).SetUint64(r.up))
-		sum.Sub(sum, new(big.Int).SetUint64(r.down))
-	}
-	return sum
+	return sumOf(f.counted(f.node.entries))
 }
 
 // Elements lists the elements of a set in the order of their encodings.
 func (f Field) Elements() []any {
 	vs := []any{}
-	for _, k := range f.node.sortedKeys() {
+	for _, k := range f.node.sortedSlots() {
 		n := f.node.kids[k]
-		if k.Type != TypeElement || !slices.ContainsFunc(n.entries, func(e Entry) bool { return f.counts(e.ID.Dot) }) {
+		if k.Type != TypeElement || !holds(f.counted(n.entries)) {
 			continue
 		}
 		if v, err := codec.DecodeValue([]byte(k.Name)); err == nil {
@@ -151,8 +158,8 @@ func (f Field) Elements() []any {
 
 // Text is the content of a text.
 func (f Field) Text() string {
-	if f.node == nil || f.node.grown == nil || f.node.grown.text == nil {
+	if f.node == nil || f.node.grown == nil || f.node.grown.seq == nil {
 		return ""
 	}
-	return f.node.grown.text.string(f)
+	return f.node.grown.seq.string(f)
 }

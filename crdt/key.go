@@ -3,6 +3,7 @@ package crdt
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,50 +39,90 @@ type Type uint8
 
 // The tags are part of the format: they are never renumbered.
 const (
-	TypeElement  Type = 0 // an element of a set, below the set's node
-	TypeRegister Type = 1
-	TypeCounter  Type = 2
-	TypeSet      Type = 3
-	TypeMap      Type = 4
-	TypeText     Type = 5
+	TypeElement     Type = 0 // an element of a set, below the set's node
+	TypeRegister    Type = 1
+	TypeCounter     Type = 2
+	TypeSet         Type = 3 // add-wins
+	TypeMap         Type = 4
+	TypeText        Type = 5
+	TypeGroup       Type = 6
+	TypeFlag        Type = 7 // enable-wins
+	TypeDisableFlag Type = 8 // disable-wins
+	TypeRemoveSet   Type = 9 // remove-wins
+	TypeList        Type = 10
+	TypeLog         Type = 11
+	TypeStock       Type = 12
+	TypeBounded     Type = 13
+	TypeProposal    Type = 14
+
+	TypeSlots    Type = 120 // the order of a list, below the list's node
+	TypeItem     Type = 121 // the value that was set on an element of a list
 	TypePresence Type = 127 // marks that a map's key is there though empty
 )
 
-var typeNames = map[Type]string{
-	TypeRegister: "register", TypeCounter: "counter", TypeSet: "set",
-	TypeMap: "map", TypeText: "text", TypePresence: "presence", TypeElement: "element",
+// typeInfo is what the package knows of a type.
+type typeInfo struct {
+	name  string
+	shape Shape
+	inner bool // only below another field, never a field itself
+}
+
+var types = map[Type]typeInfo{
+	TypeElement:     {"element", Entries, true},
+	TypeRegister:    {"register", Entries, false},
+	TypeCounter:     {"counter", Entries, false},
+	TypeSet:         {"set", Keyed, false},
+	TypeMap:         {"map", Keyed, false},
+	TypeText:        {"text", Grown, false},
+	TypeGroup:       {"group", Entries, false},
+	TypeFlag:        {"flag", Entries, false},
+	TypeDisableFlag: {"disable-flag", Entries, false},
+	TypeRemoveSet:   {"remove-set", Keyed, false},
+	TypeList:        {"list", Keyed, false},
+	TypeLog:         {"log", Grown, false},
+	TypeStock:       {"stock", Grown, false},
+	TypeBounded:     {"bounded", Entries, false},
+	TypeProposal:    {"proposal", Grown, false},
+	TypeSlots:       {"slots", Grown, true},
+	TypeItem:        {"item", Entries, true},
+	TypePresence:    {"presence", Entries, true},
 }
 
 // String is the type's name, or its number when this version does not know it.
 func (t Type) String() string {
-	if s, ok := typeNames[t]; ok {
-		return s
+	if x, ok := types[t]; ok {
+		return x.name
 	}
 	return fmt.Sprintf("type(%d)", uint8(t))
 }
 
-// ParseType is the inverse of [Type.String] for the types of this version that
-// a field may have.
+// Known reports whether a field can have the type in this version.
+func (t Type) Known() bool {
+	x, ok := types[t]
+	return ok && !x.inner
+}
+
+// ParseType is the inverse of [Type.String] for the types that a field may
+// have.
 func ParseType(s string) (Type, error) {
-	for t, n := range typeNames {
-		if n == s && t != TypePresence && t != TypeElement {
+	var names []string
+	for t, x := range types {
+		if x.inner {
+			continue
+		}
+		if x.name == s {
 			return t, nil
 		}
+		names = append(names, x.name)
 	}
-	return 0, fmt.Errorf("crdt: unknown type %q (known: register, counter, set, map, text)", s)
+	slices.Sort(names)
+	return 0, fmt.Errorf("crdt: unknown type %q (known: %s)", s, strings.Join(names, ", "))
 }
 
 // shape returns the shape that a known type has, and whether it is known.
 func (t Type) shape() (Shape, bool) {
-	switch t {
-	case TypeElement, TypePresence, TypeRegister, TypeCounter:
-		return Entries, true
-	case TypeSet, TypeMap:
-		return Keyed, true
-	case TypeText:
-		return Grown, true
-	}
-	return 0, false
+	x, ok := types[t]
+	return x.shape, ok
 }
 
 // Key addresses a child of a keyed node: a name and a type. The names of a
@@ -97,4 +138,26 @@ func (k Key) Compare(o Key) int {
 		return c
 	}
 	return cmp.Compare(k.Type, o.Type)
+}
+
+// slot addresses a child of a keyed node: a key and the shape under it. A type
+// of this version has one shape; of a type of a later version two writers may
+// use two, and they are two fields, or the order of arrival would decide which
+// of them is kept.
+type slot struct {
+	Key
+	shape Shape
+}
+
+// slotOf is the slot of a type of this version.
+func slotOf(name string, t Type) slot {
+	s, _ := t.shape()
+	return slot{Key{name, t}, s}
+}
+
+func (s slot) compare(o slot) int {
+	if c := s.Key.Compare(o.Key); c != 0 {
+		return c
+	}
+	return cmp.Compare(s.shape, o.shape)
 }

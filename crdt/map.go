@@ -13,7 +13,8 @@ import (
 // the same time stays, alone. A nested map, set or text that was made empty is
 // there until it is deleted.
 //
-// Reaching a key is O(depth); Delete is O(entries under the key).
+// Reaching a key is O(depth); Delete is O(keys of the map, and entries under
+// the key).
 //
 // Source: Almeida, Shoker and Baquero, 2018 (ORMap); Riak's map.
 type MapField struct{ at place }
@@ -22,38 +23,53 @@ type MapField struct{ at place }
 
 // Register is the register under key.
 func (f MapField) Register(key string) RegisterField {
-	return RegisterField{f.at.below(Key{key, TypeRegister})}
+	return RegisterField{f.at.below(slotOf(key, TypeRegister))}
 }
 
 // Counter is the counter under key.
 func (f MapField) Counter(key string) CounterField {
-	return CounterField{f.at.below(Key{key, TypeCounter})}
+	return CounterField{f.at.below(slotOf(key, TypeCounter))}
 }
 
 // Set is the set under key. It comes to be, empty, by this call.
 func (f MapField) Set(key string) SetField {
 	f.appear(key, TypeSet)
-	return SetField{f.at.below(Key{key, TypeSet})}
+	return SetField{f.at.below(slotOf(key, TypeSet))}
 }
 
 // Map is the map under key. It comes to be, empty, by this call.
 func (f MapField) Map(key string) MapField {
 	f.appear(key, TypeMap)
-	return MapField{f.at.below(Key{key, TypeMap})}
+	return MapField{f.at.below(slotOf(key, TypeMap))}
 }
 
 // Text is the text under key. It comes to be, empty, by this call.
 func (f MapField) Text(key string) TextField {
 	f.appear(key, TypeText)
-	return TextField{f.at.below(Key{key, TypeText})}
+	return TextField{f.at.below(slotOf(key, TypeText))}
 }
+
+// List is the list under key. It comes to be, empty, by this call.
+func (f MapField) List(key string) ListField {
+	f.appear(key, TypeList)
+	return ListField{f.at.below(slotOf(key, TypeList))}
+}
+
+// Flag is the enable-wins flag under key.
+func (f MapField) Flag(key string) FlagField { return FlagField{f.at.below(slotOf(key, TypeFlag))} }
+
+// Group is the group under key.
+func (f MapField) Group(key string) GroupField { return GroupField{f.at.below(slotOf(key, TypeGroup))} }
+
+// Log is the log under key.
+func (f MapField) Log(key string) LogField { return LogField{f.at.below(slotOf(key, TypeLog))} }
 
 // Put sets the register under key to v.
 func (f MapField) Put(key string, v any) error { return f.Register(key).Set(v) }
 
 // appear marks that a container is under key, unless that is known.
 func (f MapField) appear(key string, t Type) {
-	at := f.at.below(Key{key, TypePresence})
+	at := f.at.below(slotOf(key, TypePresence))
 	if n := at.look(); n != nil && slices.ContainsFunc(n.entries, func(e Entry) bool { return presenceOf(e) == t }) {
 		return
 	}
@@ -79,11 +95,16 @@ func (f MapField) Delete(key string) error {
 	if n == nil {
 		return nil
 	}
-	for _, k := range n.sortedKeys() {
+	var under []slot
+	for k := range n.kids {
 		if k.Name == key {
-			if err := f.at.below(k).clear(); err != nil {
-				return err
-			}
+			under = append(under, k)
+		}
+	}
+	slices.SortFunc(under, slot.compare)
+	for _, k := range under {
+		if err := f.at.below(k).clear(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -96,7 +117,7 @@ func (p place) clear() error {
 		return nil
 	}
 	if n.shape == Keyed {
-		for _, k := range n.sortedKeys() {
+		for _, k := range n.sortedSlots() {
 			if err := p.below(k).clear(); err != nil {
 				return err
 			}
@@ -104,11 +125,10 @@ func (p place) clear() error {
 		return nil
 	}
 	if n.shape == Grown {
-		if p.path[len(p.path)-1].Type != TypeText {
+		if n.grown.seq == nil {
 			return nil // grown: nothing of it is ever removed
 		}
-		t := TextField{p}
-		return t.Delete(0, t.Len())
+		return p.clearSequence()
 	}
 	n, patch, err := p.open()
 	if err != nil {
@@ -134,5 +154,5 @@ func (m Map) Update(edit func(MapField) error) (*Delta, error) {
 
 // Field reads the map.
 func (m Map) Field() Field {
-	return Field{state: &m.state, key: Key{"", TypeMap}, node: m.state.root.kid(Key{"", TypeMap})}
+	return Field{state: &m.state, key: Key{"", TypeMap}, node: m.state.root.kid(slotOf("", TypeMap))}
 }

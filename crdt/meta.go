@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
@@ -72,6 +73,19 @@ func (t *metaTable) add(d clock.Dot, m Meta) {
 	t.origins[d.Origin] = slices.Insert(rows, i, metaRow{d.N, m})
 }
 
+// before returns the meta of the origin's last change before d.
+func (t *metaTable) before(d clock.Dot) (m Meta, ok bool) {
+	rows := t.origins[d.Origin]
+	i := len(rows)
+	if i > 0 && rows[i-1].n >= d.N {
+		i = sort.Search(i, func(i int) bool { return rows[i].n >= d.N })
+	}
+	if i == 0 {
+		return Meta{}, false
+	}
+	return rows[i-1].Meta, true
+}
+
 func (t *metaTable) get(d clock.Dot) (Meta, bool) {
 	rows := t.origins[d.Origin]
 	i := sort.Search(len(rows), func(i int) bool { return rows[i].n >= d.N })
@@ -90,12 +104,15 @@ func expand(o clock.Origin, rows []metaRow, i int) Meta {
 }
 
 func (t *metaTable) sortedOrigins() []clock.Origin {
-	os := make([]clock.Origin, 0, len(t.origins))
-	for o := range t.origins {
-		os = append(os, o)
+	return slices.SortedFunc(maps.Keys(t.origins), clock.Origin.Compare)
+}
+
+// latest is the greatest stamp: each origin's stamps ascend.
+func (t *metaTable) latest() (s clock.Stamp) {
+	for _, rows := range t.origins {
+		s = max(s, rows[len(rows)-1].Stamp)
 	}
-	slices.SortFunc(os, clock.Origin.Compare)
-	return os
+	return s
 }
 
 func (t *metaTable) join(o *metaTable) {

@@ -1,9 +1,8 @@
 package crdt
 
 import (
+	"maps"
 	"slices"
-
-	"github.com/concord-crdt/concord/clock"
 )
 
 // node is the state below one key. Which of its parts is used follows from the
@@ -11,42 +10,43 @@ import (
 type node struct {
 	shape   Shape
 	entries []Entry // sorted by ID
-	kids    map[Key]*node
+	kids    map[slot]*node
 	grown   *grown
 }
 
-func newNode(s Shape, t Type) *node {
-	n := &node{shape: s}
-	if s == Grown {
-		n.grown = newGrown(t)
+func newNode(k slot) *node {
+	n := &node{shape: k.shape}
+	if k.shape == Grown {
+		n.grown = newGrown(k.Type)
 	}
 	return n
 }
 
-func (n *node) kid(k Key) *node {
+func (n *node) kid(k slot) *node {
 	if n == nil {
 		return nil
 	}
 	return n.kids[k]
 }
 
-func (n *node) put(k Key, c *node) {
-	if n.kids == nil {
-		n.kids = map[Key]*node{}
+// make returns the child under k, which comes to be when it is not there.
+func (n *node) make(k slot) *node {
+	c := n.kids[k]
+	if c == nil {
+		if n.kids == nil {
+			n.kids = map[slot]*node{}
+		}
+		c = newNode(k)
+		n.kids[k] = c
 	}
-	n.kids[k] = c
+	return c
 }
 
-func (n *node) sortedKeys() []Key {
+func (n *node) sortedSlots() []slot {
 	if n == nil {
 		return nil
 	}
-	ks := make([]Key, 0, len(n.kids))
-	for k := range n.kids {
-		ks = append(ks, k)
-	}
-	slices.SortFunc(ks, Key.Compare)
-	return ks
+	return slices.SortedFunc(maps.Keys(n.kids), slot.compare)
 }
 
 func (n *node) find(id EntryID) (int, bool) {
@@ -96,20 +96,20 @@ func (n *node) empty() bool {
 // grown is the state of a grown shape: entries kept as they are when the type
 // is unknown, or the sequence that they describe.
 type grown struct {
-	raw  map[EntryID]GrownEntry
-	text *text // nil unless the type is [TypeText]
+	raw map[EntryID]GrownEntry
+	seq *sequence // nil unless the type is a text or a list
 }
 
 func newGrown(t Type) *grown {
-	if t == TypeText {
-		return &grown{text: newText()}
+	if t == TypeText || t == TypeSlots {
+		return &grown{seq: newSequence(t == TypeSlots)}
 	}
 	return &grown{raw: map[EntryID]GrownEntry{}}
 }
 
 func (g *grown) empty() bool {
-	if g.text != nil {
-		return g.text.empty()
+	if g.seq != nil {
+		return g.seq.empty()
 	}
 	return len(g.raw) == 0
 }
@@ -121,15 +121,4 @@ func (g *grown) sortedRaw() []GrownEntry {
 	}
 	slices.SortFunc(es, func(a, b GrownEntry) int { return a.ID.Compare(b.ID) })
 	return es
-}
-
-// dotsOf is used where a canonical list of entries is named by its dots.
-func dotsOf(es []Entry) []clock.Dot {
-	ds := make([]clock.Dot, 0, len(es))
-	for _, e := range es {
-		if len(ds) == 0 || ds[len(ds)-1] != e.ID.Dot {
-			ds = append(ds, e.ID.Dot)
-		}
-	}
-	return ds
 }

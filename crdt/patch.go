@@ -20,6 +20,9 @@ type Patch struct {
 	Remove []EntryID    // sorted
 	Grow   []GrownEntry // sorted by index; all under the change's dot
 	Kids   []PatchKid   // sorted by key
+	// index finds kids while an editor appends them in the order of its edits;
+	// prune sorts them.
+	index map[Key]*Patch
 }
 
 // PatchKid is a child of a keyed patch.
@@ -43,13 +46,19 @@ func (p *Patch) empty() bool {
 	return len(p.Add) == 0 && len(p.Remove) == 0 && len(p.Grow) == 0 && len(p.Kids) == 0
 }
 
-// kid returns the child under k, made when it is not there.
-func (p *Patch) kid(k Key, s Shape) *Patch {
-	i, found := slices.BinarySearchFunc(p.Kids, k, func(c PatchKid, k Key) int { return c.Key.Compare(k) })
-	if !found {
-		p.Kids = slices.Insert(p.Kids, i, PatchKid{k, &Patch{Shape: s}})
+// kid returns the child in a slot, made when it is not there. An editor uses
+// one slot under a key.
+func (p *Patch) kid(k slot) *Patch {
+	if p.index == nil {
+		p.index = map[Key]*Patch{}
 	}
-	return p.Kids[i].Patch
+	c := p.index[k.Key]
+	if c == nil {
+		c = &Patch{Shape: k.shape}
+		p.index[k.Key] = c
+		p.Kids = append(p.Kids, PatchKid{k.Key, c})
+	}
+	return c
 }
 
 // prune drops what turned out empty (added and taken back in one change) and
@@ -59,6 +68,8 @@ func (p *Patch) prune() {
 		c.Patch.prune()
 		return c.Patch.empty()
 	})
+	slices.SortFunc(p.Kids, func(a, b PatchKid) int { return a.Key.Compare(b.Key) })
+	p.index = nil
 	slices.SortFunc(p.Add, func(a, b Entry) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(p.Remove, EntryID.Compare)
 	p.Remove = slices.CompactFunc(p.Remove, func(a, b EntryID) bool { return a == b })
@@ -127,7 +138,7 @@ func (p *Patch) write(w *codec.Writer, origins *clock.Table, dots *dotTable) {
 				w.Uvarint(uint64(e.ID.Index))
 				w.Uvarint(uint64(len(e.Origins)))
 				for _, o := range e.Origins {
-					w.Uvarint(uint64(origins.Number(o)))
+					clock.WriteOrigin(w, origins, o)
 				}
 				w.Blob(e.Value)
 			}
@@ -197,6 +208,10 @@ func readKey(r *codec.Reader) Key {
 		if err := codec.CheckValue([]byte(k.Name)); err != nil {
 			r.Fail("element", err)
 		}
+	case k.Type == TypeItem:
+		if _, err := parseElementName(k.Name); err != nil {
+			r.Fail("item", err)
+		}
 	case !utf8.ValidString(k.Name):
 		r.Fail("name", codec.ErrMalformed)
 	}
@@ -233,13 +248,7 @@ func (p *Patch) readGrown(r *codec.Reader, dot clock.Dot, origins *clock.Table, 
 	p.Grow = make([]GrownEntry, 0, n)
 	for range n {
 		e := GrownEntry{ID: EntryID{dot, readIndex(r, indexes)}}
-		for range r.Count("origins", origins.Len(), 1) {
-			o, ok := origins.Origin(uint32(r.UvarintMax("origin", uint64(origins.Len()))))
-			if !ok || slices.Contains(e.Origins, o) {
-				r.Fail("origin", codec.ErrMalformed)
-			}
-			e.Origins = append(e.Origins, o)
-		}
+		e.Origins = readOrigins(r, origins)
 		e.Value = slices.Clone(r.Blob("growth", maxGrownBytes))
 		if i := len(p.Grow); i > 0 && p.Grow[i-1].ID.Index >= e.ID.Index {
 			r.Fail("growth", codec.ErrNotCanonical)
@@ -249,6 +258,19 @@ func (p *Patch) readGrown(r *codec.Reader, dot clock.Dot, origins *clock.Table, 
 	if len(p.Grow) == 0 {
 		r.Fail("patch", codec.ErrNotCanonical)
 	}
+}
+
+// readOrigins reads the origins that a grown entry refers to.
+func readOrigins(r *codec.Reader, t *clock.Table) []clock.Origin {
+	n := r.Count("origins", t.Len(), 1)
+	if n == 0 {
+		return nil
+	}
+	os := make([]clock.Origin, 0, n)
+	for range n {
+		os = append(os, clock.ReadOrigin(r, t))
+	}
+	return os
 }
 
 // readIndex notes every index of the change: no two entries share a name.

@@ -3,6 +3,7 @@ package crdt
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
@@ -27,15 +28,15 @@ type Record struct {
 	heads     []clock.Dot // sorted
 	births    map[clock.Dot]Birth
 	deletions map[clock.Dot]Deletion
-	restores  map[clock.Dot]struct{ deletions []clock.Dot } // by the restoring change
+	restores  map[clock.Dot][]clock.Dot // the deletions that a change took back
 }
 
 // Errors that refuse a change. They follow from the change and what came causally
 // before it, so every replica gives the same verdict.
 var (
-	// ErrShapeMismatch means that a patch treats a field as another shape than
-	// the record has under the same key and type.
-	ErrShapeMismatch = errors.New("crdt: shape does not match the record's")
+	// ErrShapeMismatch means that a patch gives a type of this version another
+	// shape than it has.
+	ErrShapeMismatch = errors.New("crdt: type does not have this shape")
 	// ErrBirths means that a change names no birth and is none.
 	ErrBirths = errors.New("crdt: change names no birth of the record")
 	// ErrFork means that a reference names another change than the one that
@@ -47,15 +48,8 @@ var (
 // births or superseded, and that the record has not applied. Heads imply the
 // rest in what honest replicas write.
 func (r *Record) Missing(p *Part) (missing []clock.Dot) {
-	for _, refs := range [][]Ref{p.Heads, p.Births, p.Saw, p.Restore} {
+	for _, refs := range p.references() {
 		for _, ref := range refs {
-			if !r.context.Contains(ref.Dot) {
-				missing = append(missing, ref.Dot)
-			}
-		}
-	}
-	if p.Delete != nil {
-		for _, ref := range p.Delete.Births {
 			if !r.context.Contains(ref.Dot) {
 				missing = append(missing, ref.Dot)
 			}
@@ -72,7 +66,7 @@ func (r *Record) Check(c *Change, p *Part) error {
 	if p.Birth == nil && len(p.Births) == 0 && p.Delete == nil && len(p.Restore) == 0 {
 		return fmt.Errorf("record %q, change %v: %w", p.Key, c.Dot, ErrBirths)
 	}
-	for _, refs := range [][]Ref{p.Heads, p.Births, p.Saw, p.Restore} {
+	for _, refs := range p.references() {
 		for _, ref := range refs {
 			if m, ok := r.metas.get(ref.Dot); ok && m.Digest != ref.Digest {
 				return fmt.Errorf("record %q, change %v names %v: %w", p.Key, c.Dot, ref.Dot, ErrFork)
@@ -87,13 +81,17 @@ func (r *Record) Check(c *Change, p *Part) error {
 	if p.Patch == nil {
 		return nil
 	}
-	for _, k := range p.Patch.Kids {
-		n := r.root.kid(k.Key)
-		if !n.fits(k.Patch) {
-			return fmt.Errorf("record %q, field %q (%v): %w", p.Key, k.Key.Name, k.Key.Type, ErrShapeMismatch)
-		}
-		if err := n.check(k.Key.Type, k.Patch); err != nil {
-			return fmt.Errorf("record %q, field %q: %w", p.Key, k.Key.Name, err)
+	if err := r.check(p.Patch); err != nil {
+		return fmt.Errorf("record %q, %w", p.Key, err)
+	}
+	return nil
+}
+
+// check looks at every field of a patch.
+func (s *State) check(p *Patch) error {
+	for _, c := range p.Kids {
+		if err := s.root.kid(slot{c.Key, c.Patch.Shape}).check(c.Key.Type, c.Patch); err != nil {
+			return fmt.Errorf("field %q: %w", c.Key.Name, err)
 		}
 	}
 	return nil
@@ -101,15 +99,16 @@ func (r *Record) Check(c *Change, p *Part) error {
 
 // check looks at the contents that types give to their entries.
 func (n *node) check(t Type, p *Patch) error {
+	if want, known := t.shape(); known && want != p.Shape {
+		return fmt.Errorf("%v as %v: %w", t, p.Shape, ErrShapeMismatch)
+	}
 	switch p.Shape {
 	case Grown:
-		if t == TypeText {
-			var g *grown
-			if n != nil {
-				g = n.grown
-			}
-			return g.checkText(p.Grow)
+		var g *grown
+		if n != nil {
+			g = n.grown
 		}
+		return g.check(t, p.Grow)
 	case Entries:
 		for _, e := range p.Add {
 			if err := checkEntry(t, e); err != nil {
@@ -118,7 +117,7 @@ func (n *node) check(t Type, p *Patch) error {
 		}
 	case Keyed:
 		for _, c := range p.Kids {
-			if err := n.kid(c.Key).check(c.Key.Type, c.Patch); err != nil {
+			if err := n.kid(slot{c.Key, c.Patch.Shape}).check(c.Key.Type, c.Patch); err != nil {
 				return err
 			}
 		}
@@ -127,19 +126,26 @@ func (n *node) check(t Type, p *Patch) error {
 }
 
 // checkEntry refuses bytes that the type of an entry cannot mean.
-func checkEntry(t Type, e Entry) error {
+func checkEntry(t Type, e Entry) (err error) {
 	switch t {
-	case TypeRegister:
+	case TypeRegister, TypeItem:
 		return codec.CheckValue(e.Value)
+	case TypeGroup:
+		return checkGroup(e.Value)
 	case TypeCounter:
-		_, err := readRun(e.Value)
-		return err
-	case TypeElement:
+		_, err = readCounter(e.Value)
+	case TypeBounded:
+		_, _, _, err = readBoundedEntry(e)
+	case TypeElement, TypeDisableFlag:
+		if len(e.Value) > 1 || len(e.Value) == 1 && e.Value[0] > 1 {
+			err = codec.ErrMalformed
+		}
+	case TypeFlag:
 		if len(e.Value) != 0 {
-			return codec.ErrMalformed
+			err = codec.ErrMalformed
 		}
 	}
-	return nil
+	return err
 }
 
 // Apply takes a part of a change whose references are here and which Check
@@ -168,23 +174,22 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 func (r *Record) note(d clock.Dot, p *Part) {
 	r.advanceHeads(d, Dots(p.Heads))
 	if p.Birth != nil {
-		if r.births == nil {
-			r.births = map[clock.Dot]Birth{}
-		}
-		r.births[d] = *p.Birth
+		enter(&r.births, d, *p.Birth)
 	}
 	if p.Delete != nil {
-		if r.deletions == nil {
-			r.deletions = map[clock.Dot]Deletion{}
-		}
-		r.deletions[d] = *p.Delete
+		enter(&r.deletions, d, *p.Delete)
 	}
 	if len(p.Restore) > 0 {
-		if r.restores == nil {
-			r.restores = map[clock.Dot]struct{ deletions []clock.Dot }{}
-		}
-		r.restores[d] = struct{ deletions []clock.Dot }{Dots(p.Restore)}
+		enter(&r.restores, d, Dots(p.Restore))
 	}
+}
+
+// enter keeps what the change d says of existence.
+func enter[V any](m *map[clock.Dot]V, d clock.Dot, v V) {
+	if *m == nil {
+		*m = map[clock.Dot]V{}
+	}
+	(*m)[d] = v
 }
 
 func (r *Record) advanceHeads(d clock.Dot, seen []clock.Dot) {
@@ -196,7 +201,7 @@ func (r *Record) advanceHeads(d clock.Dot, seen []clock.Dot) {
 // meta derives the effective stamp: at least one above those of the heads, so
 // that no clock can order a change before what it saw.
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
-	m := Meta{Stamp: c.Stamp, Author: &c.Author, Digest: digest, Heads: Dots(p.Heads), Births: Dots(p.Births), Edits: p.Patch != nil}
+	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Births: Dots(p.Births), Edits: p.Patch != nil}
 	for _, h := range m.Heads {
 		if hm, ok := r.metas.get(h); ok && hm.Stamp >= m.Stamp {
 			m.Stamp = hm.Stamp.Next()
@@ -205,17 +210,19 @@ func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
 	if p.Birth != nil {
 		m.Births = insertDot(m.Births, c.Dot)
 	}
-	// Changes of one author to one record nearly always agree with the one
+	// Changes of one origin to one record nearly always agree with the one
 	// before; sharing keeps a long text's table small.
-	if len(m.Heads) == 1 {
-		if hm, ok := r.metas.get(m.Heads[0]); ok {
-			if *hm.Author == c.Author {
-				m.Author = hm.Author
-			}
-			if slices.Equal(hm.Births, m.Births) {
-				m.Births = hm.Births
-			}
+	if before, ok := r.metas.before(c.Dot); ok {
+		if *before.Author == c.Author {
+			m.Author = before.Author
 		}
+		if slices.Equal(before.Births, m.Births) {
+			m.Births = before.Births
+		}
+	}
+	if m.Author == nil {
+		author := c.Author // a copy: the change need not be kept for it
+		m.Author = &author
 	}
 	return m
 }
@@ -246,30 +253,16 @@ func (r *Record) Join(o *Record, emit func(Event)) {
 	}
 	slices.SortFunc(heads, clock.Dot.Compare)
 	r.heads = heads
-	for d, b := range o.births {
-		r.note0().births[d] = b
+	for d, x := range o.births {
+		enter(&r.births, d, x)
 	}
 	for d, x := range o.deletions {
-		r.note0().deletions[d] = x
+		enter(&r.deletions, d, x)
 	}
 	for d, x := range o.restores {
-		r.note0().restores[d] = x
+		enter(&r.restores, d, x)
 	}
 	r.State.Join(&o.State, emit)
-}
-
-// note0 makes the maps of existence.
-func (r *Record) note0() *Record {
-	if r.births == nil {
-		r.births = map[clock.Dot]Birth{}
-	}
-	if r.deletions == nil {
-		r.deletions = map[clock.Dot]Deletion{}
-	}
-	if r.restores == nil {
-		r.restores = map[clock.Dot]struct{ deletions []clock.Dot }{}
-	}
-	return r
 }
 
 // Heads are the changes that no other applied change has seen, sorted. The
@@ -283,12 +276,7 @@ func (r *Record) Births() []clock.Dot { return sortedDots(r.births) }
 func (r *Record) Birth(d clock.Dot) (Birth, bool) { b, ok := r.births[d]; return b, ok }
 
 func sortedDots[V any](m map[clock.Dot]V) []clock.Dot {
-	ds := make([]clock.Dot, 0, len(m))
-	for d := range m {
-		ds = append(ds, d)
-	}
-	slices.SortFunc(ds, clock.Dot.Compare)
-	return ds
+	return slices.SortedFunc(maps.Keys(m), clock.Dot.Compare)
 }
 
 // DeletePolicy says what an edit does to a concurrent deletion.
@@ -310,8 +298,8 @@ func (r *Record) Live(policy DeletePolicy) []clock.Dot {
 		return live
 	}
 	restored := map[clock.Dot]bool{}
-	for _, x := range r.restores {
-		for _, d := range x.deletions {
+	for _, deletions := range r.restores {
+		for _, d := range deletions {
 			restored[d] = true
 		}
 	}
@@ -345,11 +333,11 @@ func (r *Record) editedBeside(b clock.Dot, seen *clock.VersionVector) bool {
 // vector and live entries. See [State.Digest].
 func (r *Record) Digest() Hash {
 	w := codec.NewWriter(make([]byte, 0, 512))
-	for _, d := range r.Births() {
-		w.Raw(d.Origin.Replica[:])
-		w.Uint64(d.Origin.Incarnation)
-		w.Uint64(d.N)
+	births := r.Births()
+	w.Uvarint(uint64(len(births)))
+	for _, d := range births {
+		writeFullDot(w, d)
 	}
 	r.writeNormal(w)
-	return hash16(w.Bytes())
+	return HashOf(w.Bytes())
 }

@@ -97,7 +97,7 @@ func (r Register[T]) Set(v T) (*Delta, error) {
 
 // Get shows the latest value; ok is false if nothing was ever written.
 func (r Register[T]) Get() (v T, ok bool) {
-	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(Key{"", TypeRegister})}
+	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(slotOf("", TypeRegister))}
 	var best *Candidate
 	for _, c := range f.Candidates() {
 		if best == nil || best.Before(c) {
@@ -112,7 +112,7 @@ func (r Register[T]) Get() (v T, ok bool) {
 
 // Siblings lists all concurrent values, in canonical order.
 func (r Register[T]) Siblings() (vs []T) {
-	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(Key{"", TypeRegister})}
+	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(slotOf("", TypeRegister))}
 	for _, c := range f.Candidates() {
 		if v, ok := convert[T](c.Value); ok {
 			vs = append(vs, v)

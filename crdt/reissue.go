@@ -105,10 +105,10 @@ func (x *Reissue) part(c *Change, p *Part, d clock.Dot) (Part, error) {
 
 func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) {
 	out := &Patch{Shape: p.Shape}
-	base := run{}
+	var base run
 	for _, id := range p.Remove {
 		own := id.Dot.Origin == x.old
-		if t == TypeCounter && own {
+		if t == TypeCounter && own && x.isRun(id, n) {
 			b, keep, err := x.before(id, n)
 			if err != nil {
 				return nil, err
@@ -126,7 +126,7 @@ func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) 
 	for _, e := range p.Add {
 		id := EntryID{d, e.ID.Index}
 		if t == TypeCounter {
-			value, err := x.count(e, base, n, out)
+			value, err := x.count(e, base, n, out, d)
 			if err != nil {
 				return nil, err
 			}
@@ -136,28 +136,44 @@ func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) 
 	}
 	for _, e := range p.Grow {
 		id := EntryID{d, e.ID.Index}
-		if t != TypeText {
+		if t != TypeText && t != TypeSlots {
 			out.Grow = append(out.Grow, GrownEntry{id, e.Origins, e.Value})
 			continue
 		}
-		ops, err := decodeOps(e)
+		ops, err := decodeOps(e, t == TypeSlots)
 		if err != nil {
 			return nil, err
 		}
 		common, done := uint64(0), uint64(0)
 		if n != nil {
-			common, done = n.grown.text.seq.Last(x.old), n.grown.text.seq.Last(x.fresh)
+			common, done = n.grown.seq.Last(x.old), n.grown.seq.Last(x.fresh)
 		}
 		out.Grow = append(out.Grow, encodeOps(id, x.ops(ops, common, done)))
 	}
 	for _, c := range p.Kids {
-		k, err := x.patch(c.Patch, n.kid(c.Key), c.Key.Type, d)
+		k, err := x.patch(c.Patch, n.kid(slot{c.Key, c.Patch.Shape}), c.Key.Type, d)
 		if err != nil {
 			return nil, err
 		}
 		out.Kids = append(out.Kids, PatchKid{c.Key, k})
 	}
 	return out, nil
+}
+
+// isRun tells the totals of the old origin from its resets.
+func (x *Reissue) isRun(id EntryID, n *node) bool {
+	if _, ok := x.totals[id]; ok {
+		return true
+	}
+	if n == nil || id.Dot.N > x.after {
+		return false
+	}
+	i, found := n.find(id)
+	if !found {
+		return false
+	}
+	c, err := readCounter(n.entries[i].Value)
+	return err == nil && !c.is
 }
 
 // before finds the totals that a change of a counter began from. The entry of
@@ -169,7 +185,8 @@ func (x *Reissue) before(id EntryID, n *node) (base run, keep bool, err error) {
 	}
 	if n != nil {
 		if i, found := n.find(id); found {
-			base, err = readRun(n.entries[i].Value)
+			c, cerr := readCounter(n.entries[i].Value)
+			base, err = c.run, cerr
 		}
 	}
 	return base, false, err
@@ -177,25 +194,28 @@ func (x *Reissue) before(id EntryID, n *node) (base run, keep bool, err error) {
 
 // count turns a total of the old origin into one of the new: what it had there
 // so far, and the increment.
-func (x *Reissue) count(e Entry, base run, n *node, out *Patch) ([]byte, error) {
-	total, err := readRun(e.Value)
-	if err != nil {
-		return nil, err
+func (x *Reissue) count(e Entry, base run, n *node, out *Patch, d clock.Dot) ([]byte, error) {
+	c, err := readCounter(e.Value)
+	if err != nil || c.is {
+		return e.Value, err
 	}
+	total := c.run
 	x.totals[e.ID] = total
 	if total.up < base.up || total.down < base.down {
 		return nil, fmt.Errorf("counter total fell: %w", codec.ErrMalformed)
 	}
-	now := run{total.up - base.up, total.down - base.down}
+	now := run{d.N, total.up - base.up, total.down - base.down}
 	for _, id := range out.Remove {
 		if n == nil || id.Dot.Origin != x.fresh {
 			continue
 		}
 		if i, found := n.find(id); found {
-			so, err := readRun(n.entries[i].Value)
+			c, err := readCounter(n.entries[i].Value)
 			if err != nil {
 				return nil, err
 			}
+			so := c.run
+			now.start = so.start
 			now.up, now.down = now.up+so.up, now.down+so.down
 		}
 	}

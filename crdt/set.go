@@ -1,15 +1,21 @@
 package crdt
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 )
 
-// SetField writes an add-wins set of a record. Elements are values, compared
-// with their type: 1 and "1" differ.
+// SetField writes a set of a record, add-wins or remove-wins. Elements are
+// values, compared with their type: 1 and "1" differ.
 //
-// A removal takes away the additions that the actor saw; an addition at the
-// same time elsewhere survives it. Nothing is left behind by what was removed.
+// In an add-wins set a removal takes away the additions that the actor saw; an
+// addition at the same time elsewhere survives it, and nothing is left behind by
+// what was removed. In a remove-wins set it is the other way round: an addition
+// holds only if no removal was made at the same time, and each removed element
+// leaves an entry for ever, so that the removal can be known.
 //
 // Add and Remove are O(additions of that element that are alive).
 //
@@ -29,22 +35,49 @@ func (f SetField) Add(v any) error {
 		return err
 	}
 	at.ed.supersede(n, p, nil)
-	at.ed.add(n, p, nil)
+	at.ed.add(n, p, f.mark(marksAddition))
 	return nil
+}
+
+// Entries of elements in a remove-wins set say which they are; those of an
+// add-wins set are all additions, and empty.
+var (
+	marksRemoval  = []byte{0}
+	marksAddition = []byte{1}
+)
+
+func (f SetField) removeWins() bool { return f.at.path[len(f.at.path)-1].Type == TypeRemoveSet }
+
+func (f SetField) mark(b []byte) []byte {
+	if f.removeWins() {
+		return b
+	}
+	return nil
+}
+
+// holds reports whether an element's entries make it a member.
+func holds(es []Entry) bool {
+	return len(es) > 0 && !slices.ContainsFunc(es, func(e Entry) bool { return bytes.Equal(e.Value, marksRemoval) })
 }
 
 // Remove removes v, as far as the actor saw it added. Removing what is not
 // there changes nothing.
 func (f SetField) Remove(v any) error {
 	at, err := f.element(v)
-	if err != nil || at.look() == nil {
+	if err != nil {
 		return err
+	}
+	if n := at.look(); n == nil || !slices.ContainsFunc(n.entries, at.ed.sees) {
+		return nil
 	}
 	n, p, err := at.open()
 	if err != nil {
 		return err
 	}
 	at.ed.supersede(n, p, nil)
+	if f.removeWins() {
+		at.ed.add(n, p, marksRemoval)
+	}
 	return nil
 }
 
@@ -54,7 +87,7 @@ func (f SetField) Contains(v any) bool {
 	if err != nil {
 		return false
 	}
-	n := f.at.below(Key{string(b), TypeElement}).look()
+	n := f.at.below(slotOf(string(b), TypeElement)).look()
 	return n != nil && len(n.entries) > 0
 }
 
@@ -71,7 +104,7 @@ func (f SetField) element(v any) (place, error) {
 	if err != nil {
 		return place{}, f.at.ed.fail(f.at.path, err)
 	}
-	return f.at.below(Key{string(b), TypeElement}), nil
+	return f.at.below(slotOf(string(b), TypeElement)), nil
 }
 
 // Set is an add-wins set of T that is used alone, outside any record. T is a
@@ -105,13 +138,13 @@ func (s Set[T]) Contains(v T) bool {
 	if err != nil {
 		return false
 	}
-	n := s.state.root.kid(Key{"", TypeSet}).kid(Key{string(b), TypeElement})
+	n := s.state.root.kid(slotOf("", TypeSet)).kid(slotOf(string(b), TypeElement))
 	return n != nil && len(n.entries) > 0
 }
 
 // Values lists the elements in the order of their encodings.
 func (s Set[T]) Values() (vs []T) {
-	for _, v := range (Field{state: &s.state, node: s.state.root.kid(Key{"", TypeSet})}).Elements() {
+	for _, v := range (Field{state: &s.state, node: s.state.root.kid(slotOf("", TypeSet))}).Elements() {
 		if v, ok := convert[T](v); ok {
 			vs = append(vs, v)
 		}

@@ -1,7 +1,6 @@
 package crdt
 
 import (
-	"crypto/sha256"
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
@@ -24,7 +23,7 @@ import (
 // Journal of Parallel and Distributed Computing 111, 2018.
 type State struct {
 	context clock.Context
-	removed map[EntryID]struct{} // removed by name, while their dots are not covered
+	removed map[clock.Dot][]uint32 // entries removed by name while their dot is not covered; sorted
 	root    node
 	metas   metaTable
 	sum     Sum // over the live entries of removable shapes
@@ -74,7 +73,7 @@ func (s *State) covers(id EntryID) bool {
 	if s.context.Contains(id.Dot) {
 		return true
 	}
-	_, ok := s.removed[id]
+	_, ok := slices.BinarySearch(s.removed[id.Dot], id.Index)
 	return ok
 }
 
@@ -84,17 +83,11 @@ func (s *State) remember(id EntryID) {
 		return
 	}
 	if s.removed == nil {
-		s.removed = map[EntryID]struct{}{}
+		s.removed = map[clock.Dot][]uint32{}
 	}
-	s.removed[id] = struct{}{}
-}
-
-// settle drops the names that the context covers by now: absence says it.
-func (s *State) settle() {
-	for id := range s.removed {
-		if s.context.Contains(id.Dot) {
-			delete(s.removed, id)
-		}
+	names := s.removed[id.Dot]
+	if i, found := slices.BinarySearch(names, id.Index); !found {
+		s.removed[id.Dot] = slices.Insert(names, i, id.Index)
 	}
 }
 
@@ -107,12 +100,16 @@ func (s *State) apply(d clock.Dot, m Meta, p *Patch, l *listener) bool {
 	if p != nil {
 		s.applyPatch(&s.root, p, l)
 	}
-	s.context.Add(d)
-	s.metas.add(d, m)
-	if len(s.removed) > 0 {
-		s.settle()
-	}
+	s.enter(d, m)
 	return true
+}
+
+// enter counts the change d as applied. Absence says from now on what the names
+// of its removed entries said.
+func (s *State) enter(d clock.Dot, m Meta) {
+	s.context.Add(d)
+	delete(s.removed, d)
+	s.metas.add(d, m)
 }
 
 func (s *State) applyPatch(n *node, p *Patch, l *listener) {
@@ -137,35 +134,11 @@ func (s *State) applyPatch(n *node, p *Patch, l *listener) {
 		l.tell(Event{Edits: n.grown.add(p.Grow, l != nil)})
 	case Keyed:
 		for _, c := range p.Kids {
-			k := n.kid(c.Key)
-			if k == nil {
-				k = newNode(c.Patch.Shape, c.Key.Type)
-				n.put(c.Key, k)
-			}
-			if k.shape != c.Patch.Shape {
-				continue // refused by Check; a state never mixes shapes under one key
-			}
 			l.enter(c.Key)
-			s.applyPatch(k, c.Patch, l)
+			s.applyPatch(n.make(slot{c.Key, c.Patch.Shape}), c.Patch, l)
 			l.leave()
 		}
 	}
-}
-
-// fits reports whether the shapes of p agree with those that are here.
-func (n *node) fits(p *Patch) bool {
-	if n == nil {
-		return true
-	}
-	if n.shape != p.Shape {
-		return false
-	}
-	for _, c := range p.Kids {
-		if !n.kid(c.Key).fits(c.Patch) {
-			return false
-		}
-	}
-	return true
 }
 
 // Join takes over everything that o has. It is idempotent, commutative and
@@ -174,13 +147,19 @@ func (s *State) Join(o *State, emit func(Event)) {
 	if s == o {
 		return
 	}
-	s.root.shape, o.root.shape = Keyed, Keyed
+	s.root.shape = Keyed
 	s.joinNode(&s.root, &o.root, o, listen(emit))
 	s.context.Join(&o.context)
-	for id := range o.removed {
-		s.remember(id)
+	for d, names := range o.removed {
+		for _, i := range names {
+			s.remember(EntryID{d, i})
+		}
 	}
-	s.settle()
+	for d := range s.removed {
+		if s.context.Contains(d) {
+			delete(s.removed, d)
+		}
+	}
 	s.metas.join(&o.metas)
 }
 
@@ -188,15 +167,15 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 	switch a.shape {
 	case Entries:
 		var ev Event
-		for i := 0; i < len(a.entries); {
-			e := a.entries[i]
-			if _, both := b.find(e.ID); !both && o.covers(e.ID) {
-				ev.Removed = append(ev.Removed, e)
-				a.remove(s, e.ID)
-				continue
+		a.entries = slices.DeleteFunc(a.entries, func(e Entry) bool {
+			_, both := b.find(e.ID)
+			if both || !o.covers(e.ID) {
+				return false
 			}
-			i++
-		}
+			ev.Removed = append(ev.Removed, e)
+			s.sum.Sub(entryHash(e))
+			return true
+		})
 		for _, e := range b.entries {
 			if !s.covers(e.ID) && a.insert(s, e) {
 				ev.Added = append(ev.Added, e)
@@ -206,22 +185,18 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 	case Grown:
 		l.tell(Event{Edits: a.grown.join(b.grown, l != nil)})
 	case Keyed:
-		for _, k := range b.sortedKeys() {
-			c := b.kids[k]
-			if a.kid(k) == nil && !c.empty() {
-				a.put(k, newNode(c.shape, k.Type))
+		for _, k := range b.sortedSlots() {
+			if !b.kids[k].empty() {
+				a.make(k)
 			}
 		}
-		for _, k := range a.sortedKeys() {
-			mine, theirs := a.kids[k], b.kid(k)
+		for _, k := range a.sortedSlots() {
+			theirs := b.kid(k)
 			if theirs == nil {
-				theirs = newNode(mine.shape, k.Type)
+				theirs = newNode(k)
 			}
-			if mine.shape != theirs.shape {
-				continue
-			}
-			l.enter(k)
-			s.joinNode(mine, theirs, o, l)
+			l.enter(k.Key)
+			s.joinNode(a.kids[k], theirs, o, l)
 			l.leave()
 		}
 	}
@@ -243,7 +218,7 @@ func (s *State) Meta(d clock.Dot) (Meta, bool) { return s.metas.get(d) }
 func (s *State) Digest() Hash {
 	w := codec.NewWriter(make([]byte, 0, 256))
 	s.writeNormal(w)
-	return hash16(w.Bytes())
+	return HashOf(w.Bytes())
 }
 
 func (s *State) writeNormal(w *codec.Writer) {
@@ -253,19 +228,21 @@ func (s *State) writeNormal(w *codec.Writer) {
 	}
 	t.Write(w)
 	s.context.Write(w, &t)
-	ids := make([]EntryID, 0, len(s.removed))
-	for id := range s.removed {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, EntryID.Compare)
-	for _, id := range ids {
-		w.String(id.String())
+	dots := sortedDots(s.removed)
+	w.Uvarint(uint64(len(dots)))
+	for _, d := range dots {
+		writeFullDot(w, d)
+		w.Uvarint(uint64(len(s.removed[d])))
+		for _, i := range s.removed[d] {
+			w.Uint32(i)
+		}
 	}
 	s.sum.Write(w)
 }
 
-func hash16(b []byte) (h Hash) {
-	s := sha256.Sum256(b)
-	copy(h[:], s[:])
-	return h
+// writeFullDot writes a dot apart from any table, as hashes need it.
+func writeFullDot(w *codec.Writer, d clock.Dot) {
+	w.Raw(d.Origin.Replica[:])
+	w.Uint64(d.Origin.Incarnation)
+	w.Uint64(d.N)
 }

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -44,7 +45,7 @@ func (r *Record) Write(w *codec.Writer) {
 	body.Uvarint(uint64(len(restores)))
 	for _, d := range restores {
 		clock.WriteDot(body, &t, d)
-		writeDots(body, &t, r.restores[d].deletions)
+		writeDots(body, &t, r.restores[d])
 	}
 	r.metas.write(body, &t)
 	r.root.write(body, &t)
@@ -53,33 +54,37 @@ func (r *Record) Write(w *codec.Writer) {
 	w.Raw(body.Bytes())
 }
 
-// DecodeRecord reads what [Record.Write] wrote.
+// DecodeRecord reads what [Record.Write] wrote, and nothing else.
 func DecodeRecord(b []byte) (*Record, error) {
 	rd := codec.NewReader(b)
 	if v := rd.Byte(); v != recordVersion && rd.Err() == nil {
 		rd.Fail("record", &codec.VersionError{What: "record", Got: uint64(v), Max: recordVersion})
 	}
 	t := clock.ReadTable(rd, maxRefs)
-	r := (&Record{}).note0()
+	r := &Record{}
 	r.context = clock.ReadContext(rd, t)
 	r.heads = readDots(rd, t)
 	for range rd.Count("births", maxRefs, 4) {
 		d := clock.ReadDot(rd, t)
-		r.births[d] = Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)}
+		enter(&r.births, d, Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)})
 	}
 	for range rd.Count("deletions", maxStored, 4) {
 		d := clock.ReadDot(rd, t)
-		r.deletions[d] = Deletion{readStoredRefs(rd, t), clock.ReadVersionVector(rd, t)}
+		enter(&r.deletions, d, Deletion{readStoredRefs(rd, t), clock.ReadVersionVector(rd, t)})
 	}
 	for range rd.Count("restores", maxStored, 3) {
 		d := clock.ReadDot(rd, t)
-		r.restores[d] = struct{ deletions []clock.Dot }{readDots(rd, t)}
+		enter(&r.restores, d, readDots(rd, t))
 	}
 	r.metas.read(rd, t)
 	r.root.shape = Keyed
 	r.readNodes(rd, t)
 	if err := rd.Close(); err != nil {
 		return nil, fmt.Errorf("crdt: decode record: %w", err)
+	}
+	w := codec.NewWriter(make([]byte, 0, len(b)))
+	if r.Write(w); !bytes.Equal(w.Bytes(), b) {
+		return nil, fmt.Errorf("crdt: decode record: %w", codec.ErrNotCanonical)
 	}
 	return r, nil
 }
@@ -120,27 +125,29 @@ func readStoredRefs(r *codec.Reader, t *clock.Table) []Ref {
 	return refs
 }
 
-// shared numbers values that many rows share.
-type shared[T any] struct {
-	values []T
-	equal  func(a, b T) bool
+// shared numbers values that many rows share, in order of first use.
+type shared[K comparable, T any] struct {
+	values  []T
+	numbers map[K]uint64
 }
 
-func (s *shared[T]) number(v T) uint64 {
-	// Rows that share a value stand together: the last one is the likeliest.
-	for i := len(s.values) - 1; i >= 0; i-- {
-		if s.equal(s.values[i], v) {
-			return uint64(i)
+func (s *shared[K, T]) number(k K, v T) uint64 {
+	n, ok := s.numbers[k]
+	if !ok {
+		if s.numbers == nil {
+			s.numbers = map[K]uint64{}
 		}
+		n = uint64(len(s.values))
+		s.numbers[k] = n
+		s.values = append(s.values, v)
 	}
-	s.values = append(s.values, v)
-	return uint64(len(s.values) - 1)
+	return n
 }
 
 func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
-	authors := shared[Author]{equal: func(a, b Author) bool { return a == b }}
-	births := shared[[]clock.Dot]{equal: slices.Equal[[]clock.Dot]}
-	body := codec.NewWriter(nil)
+	var authors shared[Author, Author]
+	var births shared[string, []clock.Dot] // by the bytes that name them
+	body, name := codec.NewWriter(nil), codec.NewWriter(nil)
 	origins := t.sortedOrigins()
 	body.Uvarint(uint64(len(origins)))
 	for _, o := range origins {
@@ -152,8 +159,20 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 		for i := range rows {
 			ns = append(ns, int64(rows[i].n))
 			stamps = append(stamps, int64(rows[i].Stamp))
-			who = append(who, authors.number(*rows[i].Author))
-			under = append(under, births.number(rows[i].Births))
+			if i > 0 && rows[i].Author == rows[i-1].Author {
+				who = append(who, who[i-1])
+			} else {
+				who = append(who, authors.number(*rows[i].Author, *rows[i].Author))
+			}
+			if i > 0 && slices.Equal(rows[i].Births, rows[i-1].Births) {
+				under = append(under, under[i-1])
+			} else {
+				name.Reset()
+				for _, d := range rows[i].Births {
+					writeFullDot(name, d)
+				}
+				under = append(under, births.number(string(name.Bytes()), rows[i].Births))
+			}
 			edits = append(edits, rows[i].Edits)
 			follows = append(follows, rows[i].Heads == nil)
 		}
@@ -215,9 +234,15 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 			return
 		}
 		rows := make([]metaRow, 0, n)
-		for range n {
+		var last int64
+		for i := range n {
 			row := metaRow{}
 			v, _ := ns.Next()
+			if v <= last {
+				r.Fail("changes", codec.ErrNotCanonical)
+				return
+			}
+			last = v
 			row.n = uint64(v)
 			v, _ = stamps.Next()
 			row.Stamp = clock.Stamp(v)
@@ -232,6 +257,9 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 			row.Digest = r.Uint32()
 			if follow, _ := follows.Next(); !follow {
 				row.Heads = readDots(r, ot)
+			} else if i == 0 {
+				r.Fail("heads", codec.ErrMalformed)
+				return
 			}
 			rows = append(rows, row)
 		}
@@ -240,7 +268,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 }
 
 func (n *node) write(w *codec.Writer, t *clock.Table) {
-	for _, k := range n.sortedKeys() {
+	for _, k := range n.sortedSlots() {
 		c := n.kids[k]
 		if c.empty() {
 			continue
@@ -284,8 +312,7 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			rd.Fail("shape", codec.ErrMalformed)
 			return
 		}
-		c := newNode(s, k.Type)
-		stack[len(stack)-1].put(k, c)
+		c := stack[len(stack)-1].make(slot{k, s})
 		switch s {
 		case Entries:
 			for range rd.Count("entries", maxStored, 4) {
@@ -332,13 +359,13 @@ func readGrown(r *codec.Reader, t *clock.Table) (es []GrownEntry) {
 }
 
 func (g *grown) write(w *codec.Writer, t *clock.Table) {
-	if g.text == nil {
+	if g.seq == nil {
 		writeGrown(w, t, g.sortedRaw())
 		return
 	}
-	writeGrown(w, t, g.text.pending)
-	origins := make([]clock.Origin, 0, len(g.text.spans))
-	for o := range g.text.spans {
+	writeGrown(w, t, g.seq.pending)
+	origins := make([]clock.Origin, 0, len(g.seq.spans))
+	for o := range g.seq.spans {
 		origins = append(origins, o)
 	}
 	slices.SortFunc(origins, clock.Origin.Compare)
@@ -347,25 +374,25 @@ func (g *grown) write(w *codec.Writer, t *clock.Table) {
 		clock.WriteOrigin(w, t, o)
 		var seqs, ns []int64
 		var each []bool
-		for _, s := range g.text.spans[o] {
+		for _, s := range g.seq.spans[o] {
 			seqs, ns, each = append(seqs, int64(s.seq)), append(ns, int64(s.n)), append(each, s.each)
 		}
 		w.DeltaColumn(seqs)
 		w.DeltaColumn(ns)
 		w.BoolColumn(each)
 	}
-	g.text.seq.Write(w)
+	g.seq.Write(w)
 }
 
 func (g *grown) read(r *codec.Reader, t *clock.Table) {
 	entries := readGrown(r, t)
-	if g.text == nil {
+	if g.seq == nil {
 		for _, e := range entries {
 			g.raw[e.ID] = e
 		}
 		return
 	}
-	g.text.pending = entries
+	g.seq.pending = entries
 	for range r.Count("origins", maxRefs, 4) {
 		o := clock.ReadOrigin(r, t)
 		seqs, ns, each := r.DeltaColumn("numbers", maxStored), r.DeltaColumn("changes", maxStored), r.BoolColumn("each", maxStored)
@@ -380,10 +407,14 @@ func (g *grown) read(r *codec.Reader, t *clock.Table) {
 			}
 			n, _ := ns.Next()
 			e, _ := each.Next()
-			g.text.spans[o] = append(g.text.spans[o], dotSpan{uint64(seq), uint64(n), e})
+			g.seq.spans[o] = append(g.seq.spans[o], dotSpan{uint64(seq), uint64(n), e})
 		}
 	}
 	if r.Err() == nil {
-		g.text.seq = rga.ReadText(r)
+		if g.seq.list {
+			g.seq.engine = rga.ReadList(r)
+		} else {
+			g.seq.engine = rga.ReadText(r)
+		}
 	}
 }

@@ -60,9 +60,7 @@ func words(h [32]byte) (w [4]uint64) {
 func entryHash(e Entry) [32]byte {
 	var buf [128]byte
 	w := codec.NewWriter(buf[:0])
-	w.Raw(e.ID.Dot.Origin.Replica[:])
-	w.Uint64(e.ID.Dot.Origin.Incarnation)
-	w.Uint64(e.ID.Dot.N)
+	writeFullDot(w, e.ID.Dot)
 	w.Uint32(e.ID.Index)
 	w.Raw(e.Value)
 	return sha256.Sum256(w.Bytes())

@@ -73,7 +73,9 @@ func (r *FieldRule) effective() []Step {
 }
 
 // resolves reports whether fields of the rule's type have siblings.
-func (r *FieldRule) resolves() bool { return r.Type == crdt.TypeRegister || r.Type == crdt.TypeMap }
+func (r *FieldRule) resolves() bool {
+	return r.Type == crdt.TypeRegister || r.Type == crdt.TypeGroup || r.Type == crdt.TypeMap
+}
 
 func writeNames(w *codec.Writer, names []string) {
 	w.Uvarint(uint64(len(names)))

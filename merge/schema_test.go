@@ -87,8 +87,8 @@ func TestValidateReportsAll(t *testing.T) {
 		`merge: collection "a", field "dose": Write names the unknown role "nurse"; correct it, or add it to the schema's roles (doctor, , doctor)`,
 		`merge: collection "a", field "dose": Write names the unknown role "nurse"; correct it, or add it to the schema's roles (doctor, , doctor)`,
 		`merge: collection "a", field "dose": Write names the role "nurse" twice; keep one of them`,
-		`merge: collection "a", field "none": it has no type; choose register, counter, set, map or text`,
-		`merge: collection "a", field "unknown": it has the unknown type presence; choose register, counter, set, map or text`,
+		`merge: collection "a", field "none": it has no type; choose one, such as register, counter, set, map or text`,
+		`merge: collection "a", field "unknown": it has the unknown type presence; choose one, such as register, counter, set, map or text`,
 		`merge: collection "a", field "\xff": field "\xff": the name is not valid UTF-8; name it otherwise`,
 		`merge: collection "b/c": collection "b/c": a name has no slash in it; name it otherwise`,
 	}

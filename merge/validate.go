@@ -84,12 +84,10 @@ func (c *Collection) faults(name string) (fs []fault) {
 }
 
 func (r *FieldRule) faults(roles []string) (fs []fault) {
-	switch r.Type {
-	case crdt.TypeRegister, crdt.TypeCounter, crdt.TypeSet, crdt.TypeMap, crdt.TypeText:
-	case crdt.TypeElement:
-		fs = append(fs, fault{"it has no type", "choose register, counter, set, map or text"})
-	default:
-		fs = append(fs, fault{fmt.Sprintf("it has the unknown type %v", r.Type), "choose register, counter, set, map or text"})
+	if r.Type == crdt.TypeElement {
+		fs = append(fs, fault{"it has no type", "choose one, such as register, counter, set, map or text"})
+	} else if !r.Type.Known() {
+		fs = append(fs, fault{fmt.Sprintf("it has the unknown type %v", r.Type), "choose one, such as register, counter, set, map or text"})
 	}
 	if int(r.Of) >= len(kindNames) {
 		fs = append(fs, fault{fmt.Sprintf("it is of the unknown %v", r.Of), "choose string, integer, boolean, float, timestamp or any"})

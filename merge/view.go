@@ -108,8 +108,8 @@ func viewName(fields []crdt.Field, r FieldRule, declared bool) FieldView {
 func viewField(f crdt.Field, r FieldRule) FieldView {
 	v := FieldView{Name: f.Name(), Type: f.Type(), Resolution: Resolution{-1, BySole, -1}}
 	switch f.Type() {
-	case crdt.TypeRegister:
-		v.Candidates = candidates(f)
+	case crdt.TypeRegister, crdt.TypeGroup:
+		v.Candidates = candidates(f.Candidates())
 		v.Resolution = Resolve(v.Candidates, r.Resolve)
 		v.Concurrent = len(v.Candidates) > 1
 		if w := v.Resolution.Winner; w >= 0 {
@@ -117,8 +117,21 @@ func viewField(f crdt.Field, r FieldRule) FieldView {
 		}
 	case crdt.TypeCounter:
 		v.Value = exact(f.Count())
-	case crdt.TypeSet:
+	case crdt.TypeSet, crdt.TypeRemoveSet:
 		v.Value = f.Elements()
+	case crdt.TypeFlag, crdt.TypeDisableFlag:
+		v.Value = f.Enabled()
+	case crdt.TypeList:
+		v.Value = f.Values()
+	case crdt.TypeLog:
+		v.Candidates = candidates(f.Entries())
+		v.Value = valuesOf(v.Candidates)
+	case crdt.TypeStock:
+		v.Value = exact(f.Level())
+	case crdt.TypeBounded:
+		v.Value = exact(f.Bounded().Value)
+	case crdt.TypeProposal:
+		v.viewProposals(f)
 	case crdt.TypeMap:
 		below := FieldRule{Of: r.Of, Resolve: r.Resolve}
 		v.Fields = viewFields(slices.Collect(f.Kids()), func(string) (FieldRule, bool) { return below, false })
@@ -131,8 +144,30 @@ func viewField(f crdt.Field, r FieldRule) FieldView {
 	return v
 }
 
-func candidates(f crdt.Field) []Candidate {
-	siblings := f.Candidates()
+// viewProposals shows the accepted proposal, and offers all of them.
+func (v *FieldView) viewProposals(f crdt.Field) {
+	var all []crdt.Candidate
+	for _, p := range f.Proposals() {
+		all = append(all, p.Candidate)
+	}
+	v.Candidates = candidates(all)
+	c, ok := f.Accepted()
+	if !ok {
+		return
+	}
+	v.Value = c.Value
+	v.Resolution.Winner = slices.IndexFunc(v.Candidates, func(x Candidate) bool { return x.Entry == c.ID })
+}
+
+func valuesOf(cs []Candidate) []any {
+	vs := make([]any, len(cs))
+	for i := range cs {
+		vs[i] = cs[i].Value
+	}
+	return vs
+}
+
+func candidates(siblings []crdt.Candidate) []Candidate {
 	cs := make([]Candidate, len(siblings))
 	for i, s := range siblings {
 		cs[i] = Candidate{Value: s.Value, Stamp: s.Meta.Stamp, Entry: s.ID}

@@ -88,7 +88,7 @@ func kindFaults(root crdt.PatchKid, of Kind) (errs []error) {
 			for _, e := range at.kid.Patch.Add {
 				check(at, e.Value)
 			}
-		case crdt.TypeSet:
+		case crdt.TypeSet, crdt.TypeRemoveSet:
 			for _, e := range at.kid.Patch.Kids {
 				if len(e.Patch.Add) > 0 {
 					check(at, []byte(e.Key.Name))

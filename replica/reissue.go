@@ -132,7 +132,7 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 		}
 		stays = append(stays, x)
 	}
-	if err := r.store.commit(pieces(g)); err != nil {
+	if err := r.store.commit(inPieces(g)); err != nil {
 		return err
 	}
 	fresh := newScope(s.name, s.number)
@@ -174,8 +174,8 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 	return nil
 }
 
-// pieces cuts a group that need not be whole, so that it fits any transaction.
-func pieces(g group) []group {
+// inPieces cuts a group that need not be whole, so that it fits any transaction.
+func inPieces(g group) []group {
 	var gs []group
 	for len(g) > 0 {
 		n := min(len(g), 256)

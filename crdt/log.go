@@ -1,0 +1,125 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
+)
+
+// LogField writes a log of a record: entries that are appended and stay.
+//
+// All replicas show the same order: that of the effective stamps, then the
+// entries' names. An entry never stands before one that its author had seen.
+//
+// Append is O(bytes of the entry), reading O(n log n).
+type LogField struct{ at place }
+
+// Append adds an entry.
+func (f LogField) Append(v any) error {
+	n, p, err := f.at.open()
+	if err != nil {
+		return err
+	}
+	b, err := codec.AppendValue(nil, v)
+	if err != nil {
+		return f.at.ed.fail(f.at.path, err)
+	}
+	if len(b) > maxValueBytes {
+		return f.at.ed.fail(f.at.path, &codec.LimitError{What: "value", Got: uint64(len(b)), Max: maxValueBytes})
+	}
+	f.at.ed.grow(n, p, b)
+	return nil
+}
+
+// grownEntries lists the entries of a grown shape that count, in the order of
+// effective stamps, then names.
+func (f Field) grownEntries() []stampedEntry {
+	if f.node == nil || f.node.grown == nil {
+		return nil
+	}
+	es := make([]stampedEntry, 0, len(f.node.grown.raw))
+	for _, e := range f.node.grown.raw {
+		if m, ok := f.state.metas.get(e.ID.Dot); ok && f.counts(e.ID.Dot) {
+			es = append(es, stampedEntry{e, m})
+		}
+	}
+	slices.SortFunc(es, func(a, b stampedEntry) int {
+		if a.meta.Stamp != b.meta.Stamp {
+			if a.meta.Stamp < b.meta.Stamp {
+				return -1
+			}
+			return 1
+		}
+		return a.ID.Compare(b.ID)
+	})
+	return es
+}
+
+type stampedEntry struct {
+	GrownEntry
+	meta Meta
+}
+
+// Entries lists the entries of a log in its order, with who wrote each.
+func (f Field) Entries() []Candidate {
+	es := f.grownEntries()
+	cs := make([]Candidate, 0, len(es))
+	for _, e := range es {
+		if v, err := codec.DecodeValue(e.Value); err == nil {
+			cs = append(cs, Candidate{e.ID, v, e.meta})
+		}
+	}
+	return cs
+}
+
+// check decides whether entries of a grown shape mean something for its type.
+func (g *grown) check(t Type, entries []GrownEntry) error {
+	switch t {
+	case TypeText, TypeSlots:
+		return g.checkSequence(entries, t == TypeSlots)
+	case TypeLog, TypeStock, TypeProposal:
+		for _, e := range entries {
+			if err := checkGrown(t, e); err != nil {
+				return fmt.Errorf("entry %v: %w", e.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func checkGrown(t Type, e GrownEntry) (err error) {
+	if len(e.Origins) > 0 {
+		return codec.ErrMalformed // these refer to none by position
+	}
+	switch t {
+	case TypeLog:
+		err = codec.CheckValue(e.Value)
+	case TypeStock:
+		_, err = readStock(e.Value)
+	case TypeProposal:
+		_, err = readProposal(e.Value)
+	}
+	return err
+}
+
+func writeDotRaw(w *codec.Writer, id EntryID) {
+	w.Raw(id.Dot.Origin.Replica[:])
+	w.Uint64(id.Dot.Origin.Incarnation)
+	w.Uvarint(id.Dot.N)
+	w.Uvarint(uint64(id.Index))
+}
+
+func readDotRaw(r *codec.Reader) (id EntryID) {
+	id.Dot.Origin = readOriginRaw(r)
+	id.Dot.N = r.Uvarint()
+	id.Index = uint32(r.UvarintMax("index", maxEntries))
+	return id
+}
+
+func readOriginRaw(r *codec.Reader) (o clock.Origin) {
+	copy(o.Replica[:], r.Raw(len(o.Replica)))
+	o.Incarnation = r.Uint64()
+	return o
+}

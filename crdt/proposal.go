@@ -1,0 +1,173 @@
+package crdt
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/concord-crdt/concord/codec"
+)
+
+// ProposalField writes proposals and verdicts of a record: a value that counts
+// only when someone approved it.
+//
+// A verdict names the proposal and the verdicts on it that its author saw, and
+// takes their place. Of verdicts that nobody has replaced a rejection beats an
+// approval, so two people who decide apart end with the safer answer. Of the
+// approved proposals the one with the latest stamp is the value.
+//
+// Propose and Decide are O(entries of the field). Who may decide is not this
+// type's matter.
+type ProposalField struct{ at place }
+
+// ErrNoProposal means that a verdict names what is not a proposal here.
+var ErrNoProposal = errors.New("crdt: no such proposal")
+
+// Propose offers a value and returns the name to decide on.
+func (f ProposalField) Propose(v any) (EntryID, error) {
+	n, p, err := f.at.open()
+	if err != nil {
+		return EntryID{}, err
+	}
+	b, err := codec.AppendValue(nil, v)
+	if err != nil {
+		return EntryID{}, f.at.ed.fail(f.at.path, err)
+	}
+	return f.at.ed.grow(n, p, proposalEntry{value: b}.encode()), nil
+}
+
+// Decide gives a verdict on a proposal.
+func (f ProposalField) Decide(of EntryID, approve bool) error {
+	n, p, err := f.at.open()
+	if err != nil {
+		return err
+	}
+	e := proposalEntry{verdict: true, approve: approve, of: of}
+	found := false
+	for _, x := range n.grown.sortedRaw() {
+		old, err := readProposal(x.Value)
+		if err != nil || !f.at.ed.sees(Entry{ID: x.ID}) {
+			continue
+		}
+		found = found || !old.verdict && x.ID == of
+		if old.verdict && old.of == of {
+			e.replaces = append(e.replaces, x.ID)
+		}
+	}
+	if !found {
+		return f.at.ed.fail(f.at.path, ErrNoProposal)
+	}
+	f.at.ed.grow(n, p, e.encode())
+	return nil
+}
+
+type proposalEntry struct {
+	verdict  bool
+	value    []byte // of a proposal
+	approve  bool
+	of       EntryID
+	replaces []EntryID
+}
+
+func (e proposalEntry) encode() []byte {
+	w := codec.NewWriter(nil)
+	w.Bool(e.verdict)
+	if !e.verdict {
+		w.Blob(e.value)
+		return w.Bytes()
+	}
+	w.Bool(e.approve)
+	writeDotRaw(w, e.of)
+	w.Uvarint(uint64(len(e.replaces)))
+	for _, id := range e.replaces {
+		writeDotRaw(w, id)
+	}
+	return w.Bytes()
+}
+
+func readProposal(b []byte) (e proposalEntry, err error) {
+	r := codec.NewReader(b)
+	if e.verdict = r.Bool(); !e.verdict {
+		e.value = r.Blob("value", maxValueBytes)
+		if r.Err() == nil {
+			r.Fail("value", codec.CheckValue(e.value))
+		}
+		return e, r.Close()
+	}
+	e.approve, e.of = r.Bool(), readDotRaw(r)
+	for range r.Count("verdicts", maxEntries, 26) {
+		e.replaces = append(e.replaces, readDotRaw(r))
+	}
+	return e, r.Close()
+}
+
+// Verdict is what became of a proposal.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Open Verdict = iota
+	Approved
+	Declined
+)
+
+// String is the verdict's name.
+func (v Verdict) String() string {
+	return [...]string{"open", "approved", "declined"}[min(v, Declined)]
+}
+
+// Proposed is a proposal with its verdict.
+type Proposed struct {
+	Candidate
+	Verdict  Verdict
+	Verdicts []Candidate // those that nobody replaced; the value is true for an approval
+}
+
+// Proposals lists the proposals of a field in the order of their stamps.
+func (f Field) Proposals() []Proposed {
+	es := f.grownEntries()
+	var replaced []EntryID
+	verdicts := map[EntryID][]Candidate{}
+	var out []Proposed
+	for _, x := range es {
+		if e, err := readProposal(x.Value); err == nil && e.verdict {
+			replaced = append(replaced, e.replaces...)
+		}
+	}
+	for _, x := range es {
+		e, err := readProposal(x.Value)
+		if err != nil {
+			continue
+		}
+		if e.verdict {
+			if !slices.Contains(replaced, x.ID) {
+				verdicts[e.of] = append(verdicts[e.of], Candidate{x.ID, e.approve, x.meta})
+			}
+			continue
+		}
+		v, _ := codec.DecodeValue(e.value)
+		out = append(out, Proposed{Candidate: Candidate{x.ID, v, x.meta}})
+	}
+	for i := range out {
+		p := &out[i]
+		p.Verdicts = verdicts[p.ID]
+		for _, c := range p.Verdicts {
+			if c.Value == true && p.Verdict == Open {
+				p.Verdict = Approved
+			} else if c.Value == false {
+				p.Verdict = Declined
+			}
+		}
+	}
+	return out
+}
+
+// Accepted is the value of a proposal field: the approved proposal with the
+// latest stamp.
+func (f Field) Accepted() (Candidate, bool) {
+	for _, p := range slices.Backward(f.Proposals()) {
+		if p.Verdict == Approved {
+			return p.Candidate, true
+		}
+	}
+	return Candidate{}, false
+}
