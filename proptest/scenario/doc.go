@@ -19,8 +19,9 @@
 //
 // Beside the steps themselves the runner checks what holds for every history:
 // a message delivered again changes nothing, a failed operation changes
-// nothing, a sync changes nothing at its source, a restart changes nothing, and
-// with permute_ids no outcome hangs on which replica has the smaller id.
+// nothing, a sync changes nothing at its source, a restart changes nothing
+// (unless a restored past is repaired, or clocks differ, so that a change which
+// waits for its time may find that it has come), and with permute_ids no outcome hangs on which replica has the smaller id.
 //
 // The package is pure: no clock, network, store or randomness of its own. A run
 // is a function of the scenario and the world.

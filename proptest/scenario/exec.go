@@ -30,6 +30,7 @@ type run struct {
 	labels   map[string][]Change
 	// restored and delivered are the names of snapshots by what is done with them.
 	restored, delivered map[string]bool
+	repairs             bool // a replica was restored and may repair its past
 
 	at      string // where the run is
 	current *Step

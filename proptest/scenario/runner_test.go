@@ -210,6 +210,21 @@ func TestRequireLeavesOutAssignments(t *testing.T) {
 	}
 }
 
+// TestRepairsAreNoFaults: after a restore, or where clocks differ, a replica may
+// change by itself.
+func TestRepairsAreNoFaults(t *testing.T) {
+	for _, before := range []string{
+		`{"on": "A", "do": "snapshot", "as": "s"}, {"on": "A", "do": "restore", "from": "s"}`,
+		`{"on": "B", "do": "clock", "advance_ms": 1}`,
+	} {
+		data := whole(before+`, {"on": "B", "do": "set.add", "obj": "s", "value": 1}, {"do": "sync", "from": "A", "to": "B"}`,
+			`{"values": {"set:s": [1]}}`, "")
+		if r := run(t, data, "sync flows back"); r.Outcome != scenario.Passed {
+			t.Errorf("after %s:\n%s", before, r)
+		}
+	}
+}
+
 // TestMergeOrdersFoldsEverything counts the fresh replicas: one for each fold
 // and for each part that several folds share.
 func TestMergeOrdersFoldsEverything(t *testing.T) {
