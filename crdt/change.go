@@ -317,7 +317,7 @@ func readPart(r *codec.Reader, dot clock.Dot, t *clock.Table, dots *dotTable, in
 	if flags&partBirth != 0 {
 		p.Birth = &Birth{}
 	}
-	if flags&partParent != 0 {
+	if flags&partParent != 0 && p.Birth != nil {
 		p.Birth.ParentKey = r.String("parent", maxKeyBytes)
 		p.Birth.ParentBirths = readRefs(r, dots)
 		if p.Birth.ParentKey == "" && len(p.Birth.ParentBirths) == 0 {

@@ -101,9 +101,60 @@ func (e *RecordEditor) Part(create bool) (p Part, changed bool, err error) {
 		e.part.Patch = patch
 		e.part.Saw = sawBy(&e.rec.State, patch)
 	}
-	changed = !patch.empty() || (create && e.part.Birth != nil)
+	changed = !patch.empty() || (create && e.part.Birth != nil) || e.part.Delete != nil || len(e.part.Restore) > 0
 	return e.part, changed, nil
 }
+
+// Delete ends the births of the record that the actor saw. Nothing is dropped:
+// what others do at the same time is kept, and the policy of the collection says
+// whether it is shown. It is the only thing that its change does to the record.
+func (e *RecordEditor) Delete() error {
+	if e.part.Birth != nil || len(e.part.Births) == 0 {
+		return e.fail(nil, ErrNoRecord)
+	}
+	if len(e.patch.Kids) > 0 {
+		return e.fail(nil, errors.New("a change that deletes the record cannot edit it too"))
+	}
+	seen := e.seen
+	if seen == nil {
+		seen = e.rec.Vector()
+	}
+	d := &Deletion{Seen: seen.Clone()}
+	for _, b := range e.part.Births {
+		if seen.Contains(b.Dot) {
+			d.Births = append(d.Births, b)
+		}
+	}
+	e.part.Delete = d
+	return nil
+}
+
+// Restore takes back the deletions of the record that the actor saw: what was
+// there is there again. A deletion that nobody saw yet, or a later one, counts.
+func (e *RecordEditor) Restore() error {
+	if len(e.patch.Kids) > 0 {
+		return e.fail(nil, errors.New("a change that restores the record cannot edit it too"))
+	}
+	var births []clock.Dot
+	for _, d := range sortedDots(e.rec.deletions) {
+		if e.seen != nil && !e.seen.Contains(d) || e.rec.restored(d) {
+			continue
+		}
+		e.part.Restore = append(e.part.Restore, newRefs(&e.rec.State, []clock.Dot{d})...)
+		for _, b := range e.rec.deletions[d].Births {
+			births = insertDot(births, b.Dot)
+		}
+	}
+	if len(e.part.Restore) == 0 {
+		return e.fail(nil, errors.New("the record is not deleted"))
+	}
+	e.part.Birth = nil
+	e.part.Births = newRefs(&e.rec.State, births)
+	return nil
+}
+
+// ErrNoRecord means that there is no record to delete.
+var ErrNoRecord = errors.New("crdt: no such record")
 
 // Commit enters the change in the record that it was made on: its dot, heads
 // and meta. The patch is there already.

@@ -59,16 +59,51 @@ func (f Field) counts(d clock.Dot) bool {
 // Kids lists the fields of a map that are there, in canonical order.
 func (f Field) Kids() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
-		for _, k := range f.node.sortedSlots() {
-			if c := f.kid(k); k.Type != TypePresence && k.Type != TypeElement && f.visible(c) && !yield(c) {
+		for _, k := range f.node.fieldSlots() {
+			if c := f.kid(k); f.visible(c) && !yield(c) {
 				return
 			}
 		}
 	}
 }
 
+// fieldSlots lists what a keyed node may show, in canonical order: its children,
+// and the containers that are known by their presence alone. Whether an empty
+// child has a node is a trace of how a replica came to its state, so what is
+// shown must not hang on it.
+func (n *node) fieldSlots() []slot {
+	if n == nil {
+		return nil
+	}
+	ks := make([]slot, 0, len(n.kids))
+	for k, c := range n.kids {
+		switch k.Type {
+		case TypeElement:
+		case TypePresence:
+			for _, e := range c.entries {
+				if t := presenceOf(e); t.isContainer() {
+					ks = append(ks, slotOf(k.Name, t))
+				}
+			}
+		default:
+			ks = append(ks, k)
+		}
+	}
+	slices.SortFunc(ks, slot.compare)
+	return slices.Compact(ks)
+}
+
+// isContainer reports whether a field of the type can be there while empty.
+func (t Type) isContainer() bool {
+	return t == TypeSet || t == TypeMap || t == TypeText || t == TypeList
+}
+
 func (f Field) kid(k slot) Field {
-	return Field{state: f.state, rec: f.rec, live: f.live, key: k.Key, node: f.node.kids[k]}
+	c := Field{state: f.state, rec: f.rec, live: f.live, key: k.Key, node: f.node.kids[k]}
+	if c.node == nil {
+		c.node = newNode(k)
+	}
+	return c
 }
 
 // visible reports whether a child is there for a reader: it has content, or it
@@ -82,7 +117,7 @@ func (f Field) visible(c Field) bool {
 		return c.node.shape == Grown && !c.node.empty()
 	}
 	p := f.node.kid(slotOf(c.key.Name, TypePresence))
-	return p != nil && slices.ContainsFunc(p.entries, func(e Entry) bool {
+	return c.key.Type.isContainer() && p != nil && slices.ContainsFunc(p.entries, func(e Entry) bool {
 		return presenceOf(e) == c.key.Type && f.counts(e.ID.Dot)
 	})
 }
@@ -98,9 +133,12 @@ func (f Field) hasContent() bool {
 		return !f.node.empty()
 	}
 	for k := range f.node.kids {
-		if c := f.kid(k); k.Type == TypeElement && c.hasContent() || k.Type != TypePresence && f.visible(c) {
+		if k.Type == TypeElement && f.kid(k).hasContent() {
 			return true
 		}
+	}
+	for range f.Kids() {
+		return true
 	}
 	return false
 }

@@ -297,15 +297,9 @@ func (r *Record) Live(policy DeletePolicy) []clock.Dot {
 	if len(r.deletions) == 0 {
 		return live
 	}
-	restored := map[clock.Dot]bool{}
-	for _, deletions := range r.restores {
-		for _, d := range deletions {
-			restored[d] = true
-		}
-	}
 	return slices.DeleteFunc(live, func(b clock.Dot) bool {
 		for d, x := range r.deletions {
-			if restored[d] || !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) {
+			if r.restored(d) || !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) {
 				continue
 			}
 			if policy == UpdateWins && r.editedBeside(b, &x.Seen) {
@@ -315,6 +309,16 @@ func (r *Record) Live(policy DeletePolicy) []clock.Dot {
 		}
 		return false
 	})
+}
+
+// restored reports whether someone took deletion d back.
+func (r *Record) restored(d clock.Dot) bool {
+	for _, ds := range r.restores {
+		if slices.Contains(ds, d) {
+			return true
+		}
+	}
+	return false
 }
 
 // editedBeside reports whether an edit under birth b lies outside seen.

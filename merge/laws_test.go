@@ -66,8 +66,14 @@ func (f *fleet) act(t testing.TB, i int, x uint16, deletions bool) {
 		write(nil, func(e *crdt.RecordEditor) { _ = e.Counter("dose").Add(1) }) // another type
 	case 14:
 		write(nil, func(e *crdt.RecordEditor) {
-			_ = e.Map("plan").Set("seen").Add(arg % 3)
-			_ = e.Map("plan").Counter("a").Add(1)
+			switch seen := e.Map("plan").Set("seen"); arg % 4 { // it is there, though it may be empty
+			case 1:
+				_ = seen.Add(arg % 3)
+			case 2:
+				_ = seen.Remove(arg % 3)
+			case 3:
+				_ = e.Map("plan").Counter("a").Add(1)
+			}
 		})
 	case 15:
 		write(nil, func(e *crdt.RecordEditor) { _ = e.Text("remarks").Insert(arg%(e.Text("remarks").Len()+1), "ab") })

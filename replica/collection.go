@@ -87,6 +87,26 @@ func (c *Collection) Create(ctx context.Context, key string) error {
 	return err
 }
 
+// Delete deletes a record as the actor saw it. It is hidden, not forgotten:
+// what others edited at the same time is kept, and the collection's policy says
+// whether it brings the record back. A record that does not exist gives
+// [ErrNotFound].
+func (c *Collection) Delete(ctx context.Context, key string) error {
+	return c.Update(ctx, key, func(p *Record) error {
+		if err := p.Delete(); errors.Is(err, crdt.ErrNoRecord) {
+			return ErrNotFound
+		} else if err != nil {
+			return err
+		}
+		return nil
+	})
+}
+
+// Restore takes back the deletions of a record that are known here.
+func (c *Collection) Restore(ctx context.Context, key string) error {
+	return c.Update(ctx, key, func(p *Record) error { return p.Restore() })
+}
+
 // UpdateVersion is [Collection.Update], and returns the version that it made.
 func (c *Collection) UpdateVersion(ctx context.Context, key string, edit func(*Record) error) (Version, error) {
 	return c.update(ctx, key, false, edit)
