@@ -139,7 +139,9 @@ func (p *past) describe(info *replica.ChangeInfo) []described {
 	if info.Patch == nil {
 		return nil
 	}
-	return p.fields(nil, nil, info.Patch, info.Dot)
+	out := p.fields(nil, nil, info.Patch, info.Dot)
+	slices.SortStableFunc(out, func(a, b described) int { return slices.Compare(a.path, b.path) })
+	return out
 }
 
 func (p *past) fields(out []described, path []string, patch *crdt.Patch, dot clock.Dot) []described {

@@ -42,7 +42,7 @@ var operations = []operation{
 			}
 			return func(in container, name string) error { return in.Counter(name).Add(n) }, nil
 		}},
-	{"set.add", "VALUE...", "add elements; an addition survives a removal made apart", crdt.TypeSet, 1, -1, false,
+	{"set.add", "VALUE...", "add elements; what is removed apart stays added", crdt.TypeSet, 1, -1, false,
 		withValues(func(in container, name string, v any) error { return in.Set(name).Add(v) })},
 	{"set.remove", "VALUE...", "remove elements", crdt.TypeSet, 1, -1, false,
 		withValues(func(in container, name string, v any) error { return in.Set(name).Remove(v) })},

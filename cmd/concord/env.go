@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
@@ -45,13 +45,13 @@ const (
 )
 
 func (f *globalFlags) register(fs *pflag.FlagSet) {
-	fs.StringVar(&f.store, "store", fromEnvironment(storeVariable, defaultStore), "directory of the store, or $"+storeVariable)
-	fs.StringVar(&f.actor, "actor", fromEnvironment(actorVariable, ""), "who writes, or $"+actorVariable)
-	fs.StringVar(&f.role, "role", fromEnvironment(roleVariable, ""), "the writer's role, or $"+roleVariable)
+	fs.StringVar(&f.store, "store", fromEnvironment(storeVariable, defaultStore), "`directory` of the store")
+	fs.StringVar(&f.actor, "actor", fromEnvironment(actorVariable, ""), "`name` of who writes")
+	fs.StringVar(&f.role, "role", fromEnvironment(roleVariable, ""), "`role` in which they write")
 	fs.StringVar(&f.durability, "durability", fromEnvironment(durabilityVariable, "synced"),
-		"when a write counts as done: synced (on the disk) or relaxed (with the operating system), or $"+durabilityVariable)
+		"when a write is done, as `mode`: synced, on the disk; relaxed, with the system")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one object a line")
-	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens to stderr")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log to stderr what happens")
 }
 
 func fromEnvironment(name, otherwise string) string {
@@ -78,9 +78,9 @@ func (e *env) options() (replica.Options, error) {
 	return o, nil
 }
 
-// open opens the store that the flags name, which must exist: a mistyped path
+// openStore opens the store that the flags name, which must exist: a mistyped path
 // is an error and not a new store.
-func (e *env) open() (*replica.Replica, error) {
+func (e *env) openStore() (*replica.Replica, error) {
 	o, err := e.options()
 	if err != nil {
 		return nil, err
@@ -88,12 +88,28 @@ func (e *env) open() (*replica.Replica, error) {
 	if err := checkStore(e.flags.store); err != nil {
 		return nil, err
 	}
-	return replica.Open(e.flags.store, o)
+	return e.openReplica(o)
+}
+
+// openReplica opens the store, or makes it.
+func (e *env) openReplica(o replica.Options) (*replica.Replica, error) {
+	r, err := replica.Open(e.flags.store, o)
+	if locked, ok := errors.AsType[*replica.LockedError](err); ok {
+		return nil, advise(err, "the store %s is open in %s; stop that, or sync with it if it serves", shellQuote(e.flags.store), process(locked.PID))
+	}
+	return r, err
+}
+
+func process(pid int) string {
+	if pid == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("process %d", pid)
 }
 
 // withStore opens the store, calls do and closes the store.
 func (e *env) withStore(do func(*replica.Replica) error) error {
-	r, err := e.open()
+	r, err := e.openStore()
 	if err != nil {
 		return err
 	}
@@ -102,22 +118,27 @@ func (e *env) withStore(do func(*replica.Replica) error) error {
 
 // checkStore reports why dir is not a store that can be opened.
 func checkStore(dir string) error {
-	info, err := os.Stat(dir)
+	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &noStoreError{dir, "there is no such directory"}
+		return &noStoreError{dir, "there is no such directory", dir}
+	case errors.Is(err, syscall.ENOTDIR):
+		return &noStoreError{dir, "it is a file", newDirectory}
 	case err != nil:
 		return fmt.Errorf("open the store: %w", err)
-	case !info.IsDir():
-		return &noStoreError{dir, "it is a file"}
+	case len(entries) == 0:
+		return &noStoreError{dir, "the directory is empty", dir}
 	}
-	for _, slot := range []string{"identity.0", "identity.1"} {
-		if _, err := os.Stat(filepath.Join(dir, slot)); err == nil {
+	for _, entry := range entries {
+		if name := entry.Name(); name == "identity.0" || name == "identity.1" {
 			return nil
 		}
 	}
-	return &noStoreError{dir, "the directory holds no store"}
+	return &noStoreError{dir, "the directory holds something else", newDirectory}
 }
+
+// newDirectory stands for a directory that whoever reads it chooses.
+const newDirectory = "NEW-DIRECTORY"
 
 // printf writes to stdout.
 func (e *env) printf(format string, args ...any) {

@@ -81,11 +81,12 @@ func usageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
 }
 
-// noStoreError is a directory that is not a store.
-type noStoreError struct{ dir, why string }
+// noStoreError is a directory that is not a store, and one that could be.
+type noStoreError struct{ dir, why, free string }
 
 func (e *noStoreError) Error() string {
-	return fmt.Sprintf("no store in %q: %s; make one with: concord init %s", e.dir, e.why, shellQuote(e.dir))
+	return fmt.Sprintf("no store in %s: %s; name one with --store, or make one with: concord init %s",
+		shellQuote(e.dir), e.why, shellQuote(e.free))
 }
 
 // shellQuote writes an argument as a shell reads it back.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"errors"
 
-	"github.com/concord-crdt/concord/replica"
+	"github.com/spf13/cobra"
 )
 
 func newInitCommand(e *env) *cobra.Command {
@@ -31,8 +31,12 @@ func (e *env) initStore() error {
 	if err != nil {
 		return err
 	}
-	made := checkStore(e.flags.store) != nil
-	r, err := replica.Open(e.flags.store, o)
+	missing := checkStore(e.flags.store)
+	if missing, ok := errors.AsType[*noStoreError](missing); ok && missing.free == newDirectory {
+		return advise(missing, "cannot make a store in %s: %s; choose a new or an empty directory", shellQuote(missing.dir), missing.why)
+	}
+	made := missing != nil
+	r, err := e.openReplica(o)
 	if err != nil {
 		return err
 	}

@@ -127,8 +127,13 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 	if info.Delete {
 		e.printf("    deleted the record\n")
 	}
-	for _, x := range edits {
-		e.printf("    %s: %s\n", plain(joinPath(x.path)), x.words())
+	for len(edits) > 0 {
+		field := joinPath(edits[0].path)
+		var words []string
+		for len(edits) > 0 && joinPath(edits[0].path) == field {
+			words, edits = append(words, edits[0].words()), edits[1:]
+		}
+		e.printf("    %s: %s\n", plain(field), strings.Join(words, ", "))
 	}
 	return nil
 }

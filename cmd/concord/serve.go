@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ can read and write. Listen on this machine or in a network that you trust.`,
 			})
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "127.0.0.1:7000", "address to listen on, HOST:PORT; port 0 is a free one")
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:7000", "`address` to listen on, HOST:PORT; port 0 is a free one")
 	c.Flags().BoolVar(&live, "live", false, "keep sessions open and pass changes on as they arrive")
 	return c
 }
@@ -85,7 +86,11 @@ func (p *servePrinter) ended(a net.Addr, report session.Report, err error) {
 	if n := notApplied(&report); n > 0 {
 		line += ", " + count(n, "change") + " not applied"
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case report.CaughtUp && errors.Is(err, session.ErrCut):
+		line += "; left" // how a live session ends
+	default:
 		line += "; ended early: " + oneLine(err)
 	}
 	p.printf("%s\n", line)

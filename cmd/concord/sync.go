@@ -51,7 +51,7 @@ listed with their reasons.`,
 	c.Flags().BoolVar(&pull, "pull", false, "only receive")
 	c.Flags().BoolVar(&push, "push", false, "only send")
 	c.Flags().BoolVar(&o.Live, "live", false, "stay connected and exchange changes as they are made, until interrupted")
-	c.Flags().StringArrayVar(&o.Scopes, "scope", nil, "only this collection, or COLLECTION/PART of it; may be given several times")
+	c.Flags().StringArrayVar(&o.Scopes, "scope", nil, "only this `collection`, or COLLECTION/PART of it; may be given several times")
 	return c
 }
 

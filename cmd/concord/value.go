@@ -126,7 +126,7 @@ const shownBytes = 80
 func show(v any, limit int) string {
 	switch v := v.(type) {
 	case nil:
-		return "nothing"
+		return "null"
 	case string:
 		return quote(v, limit)
 	case float64:
@@ -145,7 +145,7 @@ func show(v any, limit int) string {
 		slices.Sort(keys)
 		parts := make([]string, len(keys))
 		for i, k := range keys {
-			parts[i] = plain(k) + ": " + show(v[k], limit)
+			parts[i] = quote(k, limit) + ": " + show(v[k], limit)
 		}
 		return shorten("{"+strings.Join(parts, ", ")+"}", limit)
 	}

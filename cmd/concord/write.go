@@ -19,8 +19,8 @@ type writeFlags struct {
 }
 
 func (f *writeFlags) register(fs *pflag.FlagSet) {
-	fs.StringVar(&f.saw, "saw", "", "the version that the writer saw, as get --version-token printed it: what arrived since is not replaced")
-	fs.StringVar(&f.intent, "intent", "", "what the change is for, as ACTION:KEY: the same one reported twice is one event")
+	fs.StringVar(&f.saw, "saw", "", "`token` of what the writer saw, from get --version-token: what arrived since is not replaced")
+	fs.StringVar(&f.intent, "intent", "", "what the change is for, as `ACTION:KEY`: the same one reported twice is one event")
 }
 
 // apply tells a record under what circumstances it is written.
