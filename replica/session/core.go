@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/concord-crdt/concord/clock"
@@ -71,6 +72,8 @@ type Core struct {
 
 	own       map[string]*ScopeStatus // within the wished scopes
 	digest    crdt.Hash               // of own, as said in the hello
+	count     int                     // of its scopes that have a change
+	buckets   summary                 // which scopes the statuses speak of
 	peerHello *hello
 	said      bool // the own hello is sent
 	ownRound  uint64
@@ -372,6 +375,8 @@ func (c *Core) frame(f codec.Frame) {
 	}
 	limit := 0
 	switch f.Type {
+	case frameSummary:
+		limit = maxBuckets * bucketBytes
 	case frameStatus:
 		limit = c.cfg.MaxStatusBytes
 	case frameChunk:
@@ -412,6 +417,8 @@ func (c *Core) message(kind byte, body []byte) {
 	switch kind {
 	case frameHello:
 		c.onHello(body)
+	case frameSummary:
+		c.onSummary(body)
 	case frameStatus:
 		c.onStatus(body)
 	case frameChainQuery:
@@ -448,8 +455,9 @@ func (c *Core) settle() {
 	}
 }
 
-// takeStatus takes over what the store holds now.
-func (c *Core) takeStatus(s Status) {
+// takeStatus takes over what the store holds now. It returns the names of the
+// scopes whose stored clock is another than before.
+func (c *Core) takeStatus(s Status) (moved []string) {
 	own := make(map[string]*ScopeStatus, len(s.Scopes))
 	kept := make([]ScopeStatus, 0, len(s.Scopes))
 	for i := range s.Scopes {
@@ -458,25 +466,38 @@ func (c *Core) takeStatus(s Status) {
 			kept = append(kept, s.Scopes[i])
 		}
 	}
-	c.own = own
 	if !c.said {
 		c.digest = Status{kept}.Sum()
+		for i := range kept {
+			if !kept[i].Stored.IsEmpty() {
+				c.count++
+			}
+		}
 	}
 	for name, st := range own {
+		if old := c.own[name]; old == nil || !old.Stored.Equal(&st.Stored) {
+			moved = append(moved, name)
+		}
 		if sc := c.scopes[name]; sc != nil {
 			sc.own = st
 		}
 	}
+	c.own = own
+	return moved
 }
 
 // shared lists the own scopes that both sides wish, sorted by name.
 func (c *Core) shared() []*ScopeStatus {
 	list := make([]*ScopeStatus, 0, len(c.own))
-	for name, s := range c.own {
-		if wishes(c.peerHello.wished(), name) && !s.Stored.IsEmpty() {
+	for _, s := range c.own {
+		if c.isShared(s) {
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b *ScopeStatus) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b *ScopeStatus) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+func (c *Core) isShared(s *ScopeStatus) bool {
+	return wishes(c.peerHello.wished(), s.Name) && !s.Stored.IsEmpty()
 }

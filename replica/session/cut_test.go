@@ -14,9 +14,9 @@ var small = Config{StartChunkBytes: 250, LeastChunkBytes: 250, MostChunkBytes: 2
 
 func cutStores() (*fakeStore, *fakeStore) {
 	a, b := newFake('a'), newFake('b')
-	a.writeMany("s", 14)
-	a.writeMany("u", 3)
-	b.writeMany("s", 6)
+	a.writeMany("s", 8)
+	a.writeMany("u", 2)
+	b.writeMany("s", 3)
 	return a, b
 }
 
@@ -57,10 +57,10 @@ func TestCutAnywhere(t *testing.T) {
 		}
 		ra, rb = mustSync(t, a, b, small, small)
 		mustEqual(t, a, b)
-		if got, want := int(ra.Sent.Changes.Changes), 17-atB; got != want {
+		if got, want := int(ra.Sent.Changes.Changes), 10-atB; got != want {
 			t.Fatalf("cut %d: %d changes of a were sent afterwards, want %d", cut, got, want)
 		}
-		if got, want := int(rb.Sent.Changes.Changes), 6-atA; got != want {
+		if got, want := int(rb.Sent.Changes.Changes), 3-atA; got != want {
 			t.Fatalf("cut %d: %d changes of b were sent afterwards, want %d", cut, got, want)
 		}
 	}

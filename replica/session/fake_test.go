@@ -294,3 +294,16 @@ func (s *fakeStore) digest() crdt.Hash {
 	st, _ := s.Status()
 	return st.Sum()
 }
+
+// keys are those of the records of all changes.
+func (s *fakeStore) keys() map[string]bool {
+	keys := map[string]bool{}
+	for _, sc := range s.scopes {
+		for _, rows := range sc.rows {
+			for _, r := range rows {
+				keys[keyOf(r.encoded)] = true
+			}
+		}
+	}
+	return keys
+}

@@ -9,8 +9,6 @@ import (
 	"github.com/concord-crdt/concord/codec"
 )
 
-func compareNames(a, b string) int { return strings.Compare(a, b) }
-
 // maxRounds is how often the peer may replace its status: it has lost its past
 // once at most.
 const maxRounds = 8
@@ -19,7 +17,7 @@ func (c *Core) sayHello() {
 	h := &hello{
 		min: minVersion, max: maxVersion, capabilities: capabilities,
 		self: c.self, direction: c.cfg.Direction, live: c.cfg.Live, policy: c.cfg.PolicyDigest,
-		wall: clock.NewStamp(c.now, 0), digest: c.digest,
+		wall: clock.NewStamp(c.now, 0), digest: c.digest, count: uint64(c.count),
 		all: c.cfg.Scopes == nil, scopes: c.cfg.Scopes,
 		frameBytes: uint64(c.cfg.MaxFrameBytes), chunkBytes: uint64(c.cfg.MaxChunkBytes),
 		inFlight: uint64(c.cfg.MaxInFlight), flightBytes: uint64(c.cfg.MaxInFlightBytes),
@@ -97,9 +95,7 @@ func (c *Core) meet() {
 	same := h.digest == c.digest
 	if same || !c.gives() && !c.takes() {
 		if same {
-			for _, s := range c.shared() {
-				c.scope(s.Name).peer = s.Stored.Clone()
-			}
+			c.assumeEqual()
 		}
 		c.live = c.live && same
 		c.check.done, c.send.peerChecked = true, true
@@ -108,11 +104,15 @@ func (c *Core) meet() {
 	}
 	c.enter(PhaseDifference)
 	c.clocks.await = c.now
-	c.sayStatus()
+	if c.buckets.size = bucketCount(max(uint64(c.count), h.count)); c.buckets.size > 0 {
+		c.saySummary()
+	} else {
+		c.sayStatus()
+	}
 }
 
 func (c *Core) sayStatus() {
-	list := c.shared()
+	list := c.spoken()
 	if most := c.peerHello.scopeLimit; uint64(len(list)) > most {
 		c.fail(classify("own status", &codec.LimitError{What: "scopes, for the peer", Got: uint64(len(list)), Max: most}))
 		return
@@ -122,7 +122,7 @@ func (c *Core) sayStatus() {
 }
 
 func (c *Core) onStatus(body []byte) {
-	if !c.said || c.ownRound == 0 || c.peerRound == maxRounds {
+	if c.ownRound == 0 || c.peerRound == maxRounds {
 		c.fail(violation("status %d", c.peerRound+1))
 		return
 	}
@@ -139,7 +139,7 @@ func (c *Core) onStatus(body []byte) {
 	var checks []check
 	for i := range list {
 		p := &list[i]
-		if !wishes(c.cfg.Scopes, p.name) {
+		if !wishes(c.cfg.Scopes, p.name) || !c.buckets.differs(p.name) {
 			continue
 		}
 		stated[p.name] = true
@@ -153,11 +153,11 @@ func (c *Core) onStatus(body []byte) {
 		}
 	}
 	for name, s := range c.scopes {
-		if !stated[name] {
+		if !stated[name] && c.buckets.differs(name) {
 			c.replacePeer(s, clock.VersionVector{})
 		}
 	}
-	for _, s := range c.shared() {
+	for _, s := range c.spoken() {
 		c.scope(s.Name)
 	}
 	if c.peerRound == 1 {
@@ -189,7 +189,7 @@ func (c *Core) scope(name string) *scope {
 	}
 	s := &scope{name: name, own: c.own[name]}
 	c.scopes[name] = s
-	c.order = nil
+	c.order, c.send.from = nil, 0
 	return s
 }
 

@@ -21,18 +21,19 @@ const capabilities = 0
 // The types of frames. They are part of the format: never renumbered.
 const (
 	frameHello       = 1
-	frameStatus      = 2
-	frameChainQuery  = 3
-	frameChainAnswer = 4
-	frameChunk       = 5
-	frameAck         = 6
-	frameCaughtUp    = 7
-	framePing        = 8
-	frameBye         = 9
+	frameSummary     = 2
+	frameStatus      = 3
+	frameChainQuery  = 4
+	frameChainAnswer = 5
+	frameChunk       = 6
+	frameAck         = 7
+	frameCaughtUp    = 8
+	framePing        = 9
+	frameBye         = 10
 )
 
 // flagMore marks a frame whose message goes on in the next frame, which has the
-// same type. Only status and chunk may.
+// same type. Only summary, status and chunk may.
 const flagMore = 0x02
 
 const (
@@ -73,6 +74,7 @@ type hello struct {
 	policy       crdt.Hash
 	wall         clock.Stamp
 	digest       crdt.Hash // of the status, within the wished scopes
+	count        uint64    // of these scopes
 	all          bool      // wishes all scopes
 	scopes       []string
 	frameBytes   uint64
@@ -99,6 +101,7 @@ func (h *hello) WriteFields(w *codec.FieldWriter, _ uint64) {
 	w.Bytes(h.policy[:])
 	w.Uint(uint64(h.wall))
 	w.Bytes(h.digest[:])
+	w.Uint(h.count)
 	w.Bool(h.all)
 	w.List(len(h.scopes))
 	for _, s := range h.scopes {
@@ -122,6 +125,7 @@ func (h *hello) ReadFields(r *codec.FieldReader, _ uint64) {
 	fixedBytes(r, "policy", h.policy[:])
 	h.wall = clock.Stamp(r.Uint("wall clock"))
 	fixedBytes(r, "status digest", h.digest[:])
+	h.count = r.Uint("scope count")
 	h.all = r.Bool("all scopes")
 	for range r.List("scopes", maxScopesWished) {
 		h.scopes = append(h.scopes, r.String("scope", maxScopeName))

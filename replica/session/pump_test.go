@@ -21,6 +21,7 @@ type side struct {
 	closed  *Closed
 	held    []Result
 	changed bool // the store changed
+	odd     *oddStore
 	skew    time.Duration
 }
 
@@ -61,7 +62,11 @@ func (p *pair) drain(s *side) bool {
 				s.out = append(s.out, o.Bytes...)
 				s.sent = append(s.sent, o.Bytes...)
 			case Command:
-				s.held = append(s.held, Run(s.store, o))
+				if s.odd != nil {
+					s.held = append(s.held, s.odd.run(o))
+				} else {
+					s.held = append(s.held, Run(s.store, o))
+				}
 			case Timer:
 				s.timer = o.At
 			case Notice:

@@ -15,6 +15,8 @@ func sortScopes(list []*scope) { slices.SortFunc(list, compareScopes) }
 // sender is what goes to the peer.
 type sender struct {
 	peerChecked bool // the peer knows that its own past is whole
+	open        int  // scopes that have something to send, or hold it
+	from        int  // no scope before this one, as sorted, has a queue
 	reading     bool
 	ready       *outgoing // read, and waiting for room
 	flight      []*outgoing
@@ -88,7 +90,20 @@ func lacks(a, b *clock.VersionVector) (n uint64) {
 
 // plan finds what is to be sent of a scope.
 func (c *Core) plan(s *scope) {
+	if s.open() {
+		c.send.open--
+	}
 	s.queue, s.held = nil, false
+	c.fill(s)
+	if s.open() {
+		c.send.open++
+		c.send.from = 0
+	}
+}
+
+func (s *scope) open() bool { return len(s.queue) > 0 || s.held }
+
+func (c *Core) fill(s *scope) {
 	if s.own == nil || !c.gives() || !c.check.done || !wishes(c.peerHello.wished(), s.name) {
 		return
 	}
@@ -113,7 +128,10 @@ func (c *Core) peerChecked() {
 		return
 	}
 	c.send.peerChecked = true
-	for _, s := range c.sorted() {
+	if c.send.open == 0 {
+		return
+	}
+	for _, s := range c.scopes {
 		if s.held {
 			c.plan(s)
 		}
@@ -144,15 +162,7 @@ func (c *Core) withheld() (n uint64) {
 
 // idle reports whether nothing more is to be sent, and all was acknowledged.
 func (c *Core) idle() bool {
-	if !c.check.done || c.send.reading || c.send.ready != nil || len(c.send.flight) > 0 || c.rereading {
-		return false
-	}
-	for _, s := range c.sorted() {
-		if len(s.queue) > 0 || s.held {
-			return false
-		}
-	}
-	return true
+	return c.check.done && !c.send.reading && c.send.ready == nil && len(c.send.flight) == 0 && !c.rereading && c.send.open == 0
 }
 
 // pump reads and sends as much as the limits allow.
@@ -164,11 +174,11 @@ func (c *Core) pump() {
 		c.send.ready = nil
 		c.sendChunk(o)
 	}
-	if c.stopping || c.send.reading || c.send.ready != nil || !c.room(c.budget()) {
+	if c.stopping || c.send.reading || c.send.ready != nil || c.send.open == 0 || !c.room(c.budget()) {
 		return
 	}
-	for _, s := range c.sorted() {
-		if len(s.queue) > 0 {
+	for list := c.sorted(); c.send.from < len(list); c.send.from++ {
+		if s := list[c.send.from]; len(s.queue) > 0 {
 			c.send.reading = true
 			ranges := s.queue
 			c.command(ReadChanges{s.name, ranges, c.budget()}, func(r Result) {
@@ -377,9 +387,10 @@ func (c *Core) reread() {
 	c.rereading = true
 	c.command(ReadStatus{}, func(r Result) {
 		c.rereading = false
-		c.takeStatus(r.Status)
-		for _, s := range c.shared() {
-			c.plan(c.scope(s.Name))
+		for _, name := range c.takeStatus(r.Status) {
+			if s := c.own[name]; c.isShared(s) {
+				c.plan(c.scope(name))
+			}
 		}
 		if n := c.report.Sent.Changes.Changes + c.queued(); n > c.send.planned {
 			c.send.planned = n

@@ -50,7 +50,7 @@ func (c *Core) deadlines() []due {
 	if len(c.send.flight) > 0 {
 		after("acknowledgement", latest(c.send.flight[0].sentAt, k.acked), idle+travel(uint64(c.inFlight())))
 	}
-	if c.ownRound > 0 && c.peerRound == 0 {
+	if c.phase == PhaseDifference && c.peerRound == 0 {
 		after("status", k.await, idle+travel(c.report.Received.Bytes))
 	}
 	if c.check.asking && c.check.peer == nil {
