@@ -7,7 +7,6 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
-	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -146,15 +145,8 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		return wait(session.CodeMissingElement, nil, fault.Error())
 	}
 	e.opens, e.fate = opens, Applied
-	if fault == nil {
-		fault = r.checkWrite(name, c)
-	}
 	if fault != nil {
-		code := session.CodeInvalid
-		if errors.Is(fault, merge.ErrNotEntitled) {
-			code = session.CodeNotEntitled
-		}
-		e.fate, e.code, e.reason = Rejected, code.String(), fault.Error()
+		e.fate, e.code, e.reason = Rejected, session.CodeInvalid.String(), fault.Error()
 	}
 	return nil, nil
 }
@@ -238,8 +230,9 @@ func (r *Replica) sortedWaiting(s *scope) []clock.Dot {
 	return ds
 }
 
-// checkWrite refuses what the schema does not allow: a pure function of the
-// change and the schema.
+// checkWrite refuses what the schema does not allow. It looks at what is written
+// here and not at what arrives: replicas may run with different schemas, and a
+// verdict that hangs on the receiver would tear their states apart.
 func (r *Replica) checkWrite(scope string, c *crdt.Change) error {
 	rule := r.collectionRule(collectionOf(scope))
 	for i := range c.Parts {

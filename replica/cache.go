@@ -9,11 +9,12 @@ import (
 // open is a record in memory: its state and its header, both as of the last
 // staged change.
 type open struct {
-	key    string
-	record *crdt.Record
-	header header
-	exists bool // it has a header row, or will have with the current batch
-	used   atomic.Bool
+	key     string
+	record  *crdt.Record
+	header  header
+	exists  bool // it has a header row, or will have with the current batch
+	used    atomic.Bool
+	counted int // its share of what the cache has taken
 }
 
 // cacheKey names a record of this store.
@@ -22,18 +23,25 @@ type cacheKey struct {
 	key   string
 }
 
-// cache keeps records decoded, up to a number of them, and gives up those that
-// were not used since the hand last passed (second chance). A record whose
-// last change has not reached the store yet is never given up: it could not be
-// read back.
+// weight estimates what the record takes in memory, from what it takes stored:
+// decoded it is some four times that, and never nothing.
+func (o *open) weight() int {
+	return 1024 + 4*int(o.header.size+o.header.tail)
+}
+
+// cache keeps records decoded, within a budget of bytes, and gives up those that
+// were not used since the hand last passed (second chance). A record whose last
+// change has not reached the store yet is never given up: it could not be read
+// back.
 type cache struct {
-	limit   int
+	budget  int
+	taken   int // by weight when it was last looked at
 	records map[cacheKey]*open
 	ring    []cacheKey
 	hand    int
 }
 
-func newCache(limit int) *cache { return &cache{limit: limit, records: map[cacheKey]*open{}} }
+func newCache(budget int) *cache { return &cache{budget: budget, records: map[cacheKey]*open{}} }
 
 func (c *cache) get(k cacheKey) *open {
 	o := c.records[k]
@@ -45,24 +53,45 @@ func (c *cache) get(k cacheKey) *open {
 
 // put adds a record; durable is the last seq that is in the store.
 func (c *cache) put(k cacheKey, o *open, durable uint64) {
-	for tries := 2 * len(c.ring); len(c.ring) >= c.limit && tries > 0; tries-- {
-		c.hand %= len(c.ring)
-		v := c.records[c.ring[c.hand]]
+	o.used.Store(true)
+	o.counted = o.weight()
+	c.taken += o.counted
+	c.records[k] = o
+	c.ring = append(c.ring, k)
+	c.shrink(durable)
+}
+
+// changed counts a record again after a change, and takes it back if it was
+// given up while the change was made: the store does not have it so yet.
+func (c *cache) changed(k cacheKey, o *open, durable uint64) {
+	if c.records[k] != o {
+		c.put(k, o, durable)
+		return
+	}
+	w := o.weight()
+	c.taken += w - o.counted
+	o.counted = w
+}
+
+// shrink gives records up until the rest fits, or nothing more can be. The one
+// that was put last stays.
+func (c *cache) shrink(durable uint64) {
+	for tries := 2 * len(c.ring); c.taken > c.budget && len(c.ring) > 1 && tries > 0; tries-- {
+		last := len(c.ring) - 1
+		c.hand %= last
+		k := c.ring[c.hand]
+		v := c.records[k]
 		if v.used.Swap(false) || v.header.lastSeq > durable {
 			c.hand++
 			continue
 		}
-		delete(c.records, c.ring[c.hand])
-		last := len(c.ring) - 1
-		c.ring[c.hand] = c.ring[last]
-		c.ring = c.ring[:last]
+		c.taken -= v.counted
+		delete(c.records, k)
+		c.ring[c.hand], c.ring[last-1], c.ring = c.ring[last-1], c.ring[last], c.ring[:last]
 	}
-	o.used.Store(true)
-	c.records[k] = o
-	c.ring = append(c.ring, k)
 }
 
 func (c *cache) clear() {
 	c.records = map[cacheKey]*open{}
-	c.ring, c.hand = nil, 0
+	c.ring, c.hand, c.taken = nil, 0, 0
 }

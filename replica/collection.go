@@ -146,9 +146,12 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 	if err := c.check(key); err != nil {
 		return View{}, err
 	}
-	c.r.mu.Lock()
-	defer c.r.mu.Unlock()
-	v, err := c.view(key)
+	v, hit, err := c.cached(key)
+	if !hit {
+		c.r.mu.Lock()
+		v, err = c.view(key)
+		c.r.mu.Unlock()
+	}
 	if err == nil && !v.Exists {
 		err = ErrNotFound
 	}
@@ -156,6 +159,20 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 		return View{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
 	}
 	return v, nil
+}
+
+// cached reads a record that is in memory, beside other readers.
+func (c *Collection) cached(key string) (v View, hit bool, err error) {
+	c.r.mu.RLock()
+	defer c.r.mu.RUnlock()
+	if err := c.r.usable(); err != nil {
+		return View{}, true, err
+	}
+	o := c.r.cache.get(cacheKey{c.r.options.Schema.Scope(c.name, key), key})
+	if o == nil {
+		return View{}, false, nil
+	}
+	return c.viewOf(o), true, nil
 }
 
 // view reads a record whether it exists or not. The caller holds r.mu.
@@ -168,10 +185,14 @@ func (c *Collection) view(key string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
+	return c.viewOf(o), nil
+}
+
+func (c *Collection) viewOf(o *open) View {
 	return View{
 		RecordView: merge.View(o.record, c.r.collectionRule(c.name)),
-		Collection: c.name, Key: key, Version: versionOf(o.record),
-	}, nil
+		Collection: c.name, Key: o.key, Version: versionOf(o.record),
+	}
 }
 
 // scopeNames lists the scopes that hold records of the collection, in order.

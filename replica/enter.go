@@ -52,6 +52,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		o.header.vector = o.record.Vector().Clone()
 		o.header.heads, o.header.births = slices.Clone(o.record.Heads()), o.record.Births()
 		o.exists = true
+		r.cache.changed(cacheKey{s.name, o.key}, o, r.durable)
 	}
 	rw.sum = s.sum
 	key := dotKey(rowChange, s.number, num, dot.N)

@@ -36,18 +36,19 @@ type Options struct {
 	// it in, see [Replica.Take]: it is stored and passed on, and shows nowhere.
 	Inbox bool
 
-	// CacheRecords is how many records are kept decoded: default 1024.
-	CacheRecords int
+	// CacheBytes is how much memory records may take that are kept decoded, by
+	// estimate: 16 MiB by default.
+	CacheBytes int
 
 	Logger hclog.Logger     // nil: silent
 	Wall   func() time.Time // the wall clock; nil: time.Now
 }
 
-const defaultCacheRecords = 1024
+const defaultCacheBytes = 16 << 20
 
 func (o *Options) defaults() {
-	if o.CacheRecords == 0 {
-		o.CacheRecords = defaultCacheRecords
+	if o.CacheBytes == 0 {
+		o.CacheBytes = defaultCacheBytes
 	}
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
@@ -60,8 +61,8 @@ func (o *Options) defaults() {
 // Validate reports every fault of the options at once.
 func (o Options) Validate() error {
 	var errs []error
-	if o.CacheRecords < 0 {
-		errs = append(errs, fmt.Errorf("replica: CacheRecords is %d; want 0 for the default, or more", o.CacheRecords))
+	if o.CacheBytes < 0 {
+		errs = append(errs, fmt.Errorf("replica: CacheBytes is %d; want 0 for the default, or more", o.CacheBytes))
 	}
 	if o.Durability > Relaxed {
 		errs = append(errs, fmt.Errorf("replica: unknown Durability %d", o.Durability))

@@ -61,7 +61,7 @@ func Open(dir string, o Options) (*Replica, error) {
 		path:    dir,
 		options: o,
 		log:     o.Logger.Named("replica"),
-		cache:   newCache(o.CacheRecords),
+		cache:   newCache(o.CacheBytes),
 	}
 	r.commits.current = &batch{}
 	if !o.DisableDisk {

@@ -190,3 +190,45 @@ func TestSecondOpenIsRefusedByName(t *testing.T) {
 		t.Fatalf("error is %v, want one that names the process", err)
 	}
 }
+
+// TestChangeOverMoreRecordsThanTheCacheHolds: a change keeps what it opened.
+func TestChangeOverMoreRecordsThanTheCacheHolds(t *testing.T) {
+	ctx := context.Background()
+	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{CacheBytes: 1})
+	for round := range 3 {
+		err := a.Transact(ctx, "c", func(tx *replica.Tx) error {
+			for i := range 50 {
+				p, err := tx.Record(fmt.Sprint(i))
+				if err != nil {
+					return err
+				}
+				p.Counter("n").Add(1)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			if got := values(t, a, "c", fmt.Sprint(i))["n"]; got != int64(round+1) {
+				t.Fatalf("record %d shows %v in round %d", i, got, round)
+			}
+		}
+	}
+}
+
+// TestPanicInEditLeavesTheReplicaUsable: whoever recovers can go on.
+func TestPanicInEditLeavesTheReplicaUsable(t *testing.T) {
+	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
+	func() {
+		defer func() { recover() }()
+		a.Collection("c").Update(context.Background(), "k", func(p *replica.Record) error {
+			p.Register("x").Set(1)
+			panic("a bug in the application")
+		})
+	}()
+	update(t, a, "c", "k", func(p *replica.Record) error { return p.Register("y").Set(2) })
+	if v := values(t, a, "c", "k"); v["x"] != nil || v["y"] != int64(2) {
+		t.Errorf("shows %v", v)
+	}
+}

@@ -108,6 +108,9 @@ func validUTF8(s string) bool { return strings.ToValidUTF8(s, "") == s }
 // Transact makes one change over several records of a scope. scope is a
 // collection, or the part of one that a schema partitions it by. The first
 // error of edit, or of any field, aborts it and nothing is changed.
+//
+// edit runs with the replica locked: it must not call the replica, and should
+// not wait for anything.
 func (r *Replica) Transact(ctx context.Context, scope string, edit func(*Tx) error) error {
 	_, err := r.transact(ctx, scope, edit)
 	return err
@@ -121,13 +124,18 @@ func (r *Replica) transact(ctx context.Context, name string, edit func(*Tx) erro
 	if err := checkKey(name); err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	b, versions, err := r.change(name, edit)
-	r.mu.Unlock()
+	b, versions, err := r.locked(name, edit)
 	if err != nil || b == nil {
 		return versions, err
 	}
 	return versions, r.await(b)
+}
+
+// locked runs change under the lock, and gives it back when edit panics too.
+func (r *Replica) locked(name string, edit func(*Tx) error) (*batch, map[string]Version, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.change(name, edit)
 }
 
 // change runs edit and stages what it made. The caller holds r.mu; b is nil if
