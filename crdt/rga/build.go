@@ -298,8 +298,8 @@ func (d *decoder) store(alive, dead *contents) {
 // How full the nodes of a tree are that was read: so that edits do not split
 // each of them at once.
 const (
-	leafFill  = 24
-	innerFill = 24
+	leafFill  = leafSpans * 3 / 4
+	innerFill = fanOut * 3 / 4
 )
 
 // build makes the tree of the pieces, from the leaves upwards.

@@ -32,10 +32,7 @@ type segment struct {
 	utf16 uint32 // length of buf before the segment, in UTF-16 units
 }
 
-const (
-	wideRunes = 64
-	wideBit   = 1 << 31
-)
+const wideBit = 1 << 31
 
 func (s *segment) wide() bool    { return s.off&wideBit != 0 }
 func (s *segment) start() uint32 { return s.off &^ wideBit }

@@ -16,8 +16,6 @@ type stretch struct {
 	leaf int32
 }
 
-const chunkStretches = 128
-
 // find returns the leaf of number seq. ok is false below the first stretch.
 func (x *index) find(seq uint32) (leaf int32, ok bool) {
 	c, i := x.search(seq)

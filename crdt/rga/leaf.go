@@ -27,10 +27,8 @@ const (
 	spanLen  = 1<<29 - 1
 )
 
-const leafSpans = 32
-
-// leaf is a node at the bottom of the tree, with up to 32 neighbouring spans,
-// each of them 28 bytes. It holds no pointers.
+// leaf is a node at the bottom of the tree: neighbouring spans, each of them 28
+// bytes. It holds no pointers.
 type leaf struct {
 	first [leafSpans]key    // the first element of each span
 	word  [leafSpans]uint32 // its length and state

@@ -2,8 +2,6 @@ package rga
 
 import "unsafe"
 
-const fanOut = 32
-
 // inner is a node above the leaves: its children and the totals of each. Nodes
 // are named by numbers, leaves and inner nodes apart, so that the memory of the
 // tree holds no pointers for the garbage collector to follow.
@@ -65,10 +63,6 @@ type tree struct {
 	cur    cursor
 	spare  []leaf // allocated, not in use yet
 }
-
-// maxHeight is enough for any tree: inner nodes but the root have 16 children
-// or more, and there are at most 2³⁰ spans.
-const maxHeight = 9
 
 // cursor is where the last edit was: a leaf, the way to it, what lies before
 // it, and a span in it. Typing stays there and searches nothing.
