@@ -1,0 +1,33 @@
+// Package replica is a full copy of its data on one device: it is edited
+// without asking anyone, survives a kill, and agrees with its peers when they
+// meet.
+//
+// Four nouns carry it:
+//
+//   - A [Replica] is a store in a directory, open in one process at a time.
+//   - A [Collection] holds records under keys. [Collection.Update] makes one
+//     change to a record, [Replica.Transact] one change to several; a change
+//     applies whole or not at all, here and on every peer.
+//   - A [View] is a record as the application reads it, through the overlay of
+//     its schema. It carries a [Version]: a write that cites it ([Record.Saw])
+//     supersedes what was on the screen and nothing that arrived since.
+//   - A scope is what a peer takes whole: a collection, or the part of one that
+//     the schema partitions it by. Sessions ([Replica.Sync], [Replica.Serve],
+//     [Replica.SyncConn]) exchange what the other side lacks, over any stream.
+//
+// Every change that was made here or received has exactly one [Fate]: applied,
+// waiting for something that it names, or rejected for ever. None is dropped.
+//
+// # What it costs
+//
+// A change writes two rows: itself, and the record's header. Writes that wait
+// at the same time reach the disk together. A record is written whole only when
+// the changes since outweigh the last whole writing. Opening reads clocks, not
+// records.
+//
+// # What it does not do
+//
+// It is not consensus: until replicas have met, they may show different states.
+// Links are not encrypted and peers not authenticated yet; serve on addresses
+// that you trust.
+package replica
