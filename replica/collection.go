@@ -35,6 +35,10 @@ type Version struct{ vector clock.VersionVector }
 // versionOf is the version of a record as it is now.
 func versionOf(rec *crdt.Record) Version { return Version{rec.Vector().Clone()} }
 
+// IsZero reports whether nothing was seen. [Collection.UpdateVersion] returns
+// such a version if its edit altered nothing.
+func (v Version) IsZero() bool { return v.vector.IsEmpty() }
+
 // String is the token as text.
 func (v Version) String() string {
 	var t clock.Table
@@ -159,6 +163,29 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 		return View{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
 	}
 	return v, nil
+}
+
+// Digest is the hash of a record's state in its normal form, see
+// [crdt.Record.Digest]: equal on replicas that have applied the same changes to
+// it. A record that was never written has one too.
+func (c *Collection) Digest(ctx context.Context, key string) (crdt.Hash, error) {
+	if err := ctx.Err(); err != nil {
+		return crdt.Hash{}, err
+	}
+	if err := c.check(key); err != nil {
+		return crdt.Hash{}, err
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if err := c.r.usable(); err != nil {
+		return crdt.Hash{}, err
+	}
+	name := c.r.options.Schema.Scope(c.name, key)
+	o, err := c.r.record(c.r.scopes[name], name, key)
+	if err != nil {
+		return crdt.Hash{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+	}
+	return o.record.Digest(), nil
 }
 
 // cached reads a record that is in memory, beside other readers.

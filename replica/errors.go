@@ -12,6 +12,9 @@ var (
 	ErrLocked = errors.New("replica: store is open elsewhere")
 	// ErrNotReplica means that a directory holds something else.
 	ErrNotReplica = errors.New("replica: directory is not a Concord store")
+	// ErrIdentity means that a directory holds another replica than the one that
+	// [Options.Identity] names.
+	ErrIdentity = errors.New("replica: store of another replica")
 )
 
 // Errors of using one.

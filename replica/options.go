@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -36,6 +37,12 @@ type Options struct {
 	// it in, see [Replica.Take]: it is stored and passed on, and shows nowhere.
 	Inbox bool
 
+	// Identity is the seed, of 32 bytes, of the key that names a new replica, for
+	// tests and for provisioning: it decides the id, see [IDOf]. Two replicas with
+	// one seed are one replica to their peers. nil: a random one. A directory that
+	// has an identity keeps it, and opens only if this is nil or the same.
+	Identity []byte
+
 	// CacheBytes is how much memory records may take that are kept decoded, by
 	// estimate: 16 MiB by default.
 	CacheBytes int
@@ -63,6 +70,9 @@ func (o Options) Validate() error {
 	var errs []error
 	if o.CacheBytes < 0 {
 		errs = append(errs, fmt.Errorf("replica: CacheBytes is %d; want 0 for the default, or more", o.CacheBytes))
+	}
+	if o.Identity != nil && len(o.Identity) != ed25519.SeedSize {
+		errs = append(errs, fmt.Errorf("replica: Identity of %d bytes; want %d, or nil for a random one", len(o.Identity), ed25519.SeedSize))
 	}
 	if o.Durability > Relaxed {
 		errs = append(errs, fmt.Errorf("replica: unknown Durability %d", o.Durability))

@@ -126,8 +126,11 @@ func (r *Replica) loadIdentity() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := r.checkSeed(); err != nil {
+		return err
+	}
 	if r.side == nil {
-		if r.side, err = newSide(); err != nil {
+		if r.side, err = newSide(r.options.Identity); err != nil {
 			return err
 		}
 		if err := r.sideIO.write(r.side); err != nil {
@@ -137,6 +140,15 @@ func (r *Replica) loadIdentity() (err error) {
 	r.origin = r.side.origin()
 	r.hlc = clock.NewHLC(r.options.Wall, r.side.Bound, r.persistBound)
 	return nil
+}
+
+// checkSeed refuses a directory that belongs to another replica than the one
+// asked for.
+func (r *Replica) checkSeed() error {
+	if r.side == nil || r.options.Identity == nil || slices.Equal(r.side.Seed, r.options.Identity) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds replica %v, and Options.Identity names %v", ErrIdentity, r.path, r.side.replicaID(), IDOf(r.options.Identity))
 }
 
 // persistBound makes a promise durable before stamps beyond the last one are

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -47,9 +48,16 @@ func (s *side) ReadFields(r *codec.FieldReader, _ uint64) {
 	}
 }
 
-// replicaID is the first 16 bytes of SHA-256 of the public key.
-func (s *side) replicaID() (id clock.ReplicaID) {
-	public := ed25519.NewKeyFromSeed(s.Seed).Public().(ed25519.PublicKey)
+func (s *side) replicaID() clock.ReplicaID { return IDOf(s.Seed) }
+
+// IDOf is the id of the replica whose key has this seed ([Options.Identity]):
+// the first 16 bytes of SHA-256 of the public Ed25519 key. The seed must have 32
+// bytes; of another it is the zero id.
+func IDOf(identity []byte) (id clock.ReplicaID) {
+	if len(identity) != ed25519.SeedSize {
+		return id
+	}
+	public := ed25519.NewKeyFromSeed(identity).Public().(ed25519.PublicKey)
 	sum := sha256.Sum256(public)
 	copy(id[:], sum[:])
 	return id
@@ -59,13 +67,16 @@ func (s *side) origin() clock.Origin {
 	return clock.Origin{Replica: s.replicaID(), Incarnation: s.Incarnation}
 }
 
-// newSide makes a replica: a key and a first incarnation, both random. An
-// incarnation is never a counter: a clone and its original would both take the
-// next one.
-func newSide() (*side, error) {
-	s := &side{Seed: make([]byte, ed25519.SeedSize)}
-	if _, err := rand.Read(s.Seed); err != nil {
-		return nil, fmt.Errorf("replica: make a key: %w", err)
+// newSide makes a replica: a key, random unless its seed is given, and a first
+// incarnation, always random. An incarnation is never a counter: a clone and its
+// original would both take the next one.
+func newSide(seed []byte) (*side, error) {
+	s := &side{Seed: slices.Clone(seed)}
+	if s.Seed == nil {
+		s.Seed = make([]byte, ed25519.SeedSize)
+		if _, err := rand.Read(s.Seed); err != nil {
+			return nil, fmt.Errorf("replica: make a key: %w", err)
+		}
 	}
 	var err error
 	s.Incarnation, err = randomIncarnation()

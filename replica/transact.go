@@ -38,6 +38,12 @@ type Record struct {
 // Key is the record's key.
 func (p *Record) Key() string { return p.key }
 
+// Dot is the name that the change gets, if it alters anything.
+func (tx *Tx) Dot() clock.Dot { return tx.dot }
+
+// Dot is the name that the change gets, if it alters anything.
+func (p *Record) Dot() clock.Dot { return p.tx.dot }
+
 // As says who writes, where it is not the actor that the replica was opened
 // with.
 func (p *Record) As(actor, role string) *Record {
