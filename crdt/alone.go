@@ -45,7 +45,7 @@ func (r *replica) mutate(edit func(*Editor) error) (*Delta, error) {
 	}
 	d.Patch = p
 	r.n++
-	r.state.enter(d.Dot, d.meta())
+	r.state.enter(d.Dot, d.Dot.N, d.meta())
 	return d, nil
 }
 
@@ -65,7 +65,7 @@ func (r *replica) Join(d *Delta, emit func(Event)) error {
 	if err := r.state.check(d.Patch); err != nil && !errors.Is(err, ErrMissingElement) {
 		return fmt.Errorf("crdt: join %v: %w", d.Dot, err)
 	}
-	r.state.apply(d.Dot, d.meta(), d.Patch, listen(emit))
+	r.state.apply(d.Dot, d.Dot.N, d.meta(), d.Patch, listen(emit))
 	if d.Dot.Origin == r.origin {
 		r.n = max(r.n, d.Dot.N)
 	}

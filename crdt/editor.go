@@ -161,7 +161,7 @@ var ErrNoRecord = errors.New("crdt: no such record")
 func (e *RecordEditor) Commit(c *Change, digest uint32) {
 	r, p := e.rec, &e.part
 	r.note(c.Dot, p)
-	r.enter(c.Dot, r.meta(c, p, digest))
+	r.enter(c.Dot, 1, r.meta(c, p, digest))
 }
 
 // sawBy lists the changes whose entries a patch removes, with the digests that
@@ -186,7 +186,8 @@ func (e *Editor) Patch() (*Patch, error) {
 		t.finish(e)
 	}
 	e.patch.prune()
-	return &e.patch, nil
+	p := e.patch // of its own: Undo does not take it back
+	return &p, nil
 }
 
 // Undo takes back all that the change did to the state. The editor must not be

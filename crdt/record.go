@@ -12,7 +12,9 @@ import (
 
 // Record is the state of one record: fields under one version vector, and its
 // existence. Changes are applied after their heads, so what is applied is
-// always causally closed and the vector is exact.
+// always causally closed and the vector is exact: what it has of an origin are
+// that origin's changes to this record up to a number, the ones between being of
+// other records.
 //
 // Existence is a set of births. Two replicas that create one key apart make one
 // record with two births; a deletion ends the births that it names and no
@@ -155,7 +157,7 @@ func (r *Record) Apply(c *Change, p *Part, digest uint32, emit func(Event)) bool
 		return false
 	}
 	r.note(c.Dot, p)
-	return r.apply(c.Dot, r.meta(c, p, digest), p.Patch, listen(emit))
+	return r.apply(c.Dot, 1, r.meta(c, p, digest), p.Patch, listen(emit))
 }
 
 // ApplyVoid enters a rejected change: it counts for clocks and heads, so that
@@ -167,7 +169,7 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 	r.advanceHeads(c.Dot, Dots(p.Heads))
 	m := r.meta(c, p, digest)
 	m.Births, m.Edits = nil, false
-	return r.apply(c.Dot, m, nil, nil)
+	return r.apply(c.Dot, 1, m, nil, nil)
 }
 
 // note enters what a part says of heads and existence.

@@ -92,7 +92,7 @@ func (s *State) remember(id EntryID) {
 }
 
 // apply joins the delta of one change. A dot that is covered changes nothing.
-func (s *State) apply(d clock.Dot, m Meta, p *Patch, l *listener) bool {
+func (s *State) apply(d clock.Dot, from uint64, m Meta, p *Patch, l *listener) bool {
 	if s.context.Contains(d) {
 		return false
 	}
@@ -100,14 +100,14 @@ func (s *State) apply(d clock.Dot, m Meta, p *Patch, l *listener) bool {
 	if p != nil {
 		s.applyPatch(&s.root, p, l)
 	}
-	s.enter(d, m)
+	s.enter(d, from, m)
 	return true
 }
 
-// enter counts the change d as applied. Absence says from now on what the names
-// of its removed entries said.
-func (s *State) enter(d clock.Dot, m Meta) {
-	s.context.Add(d)
+// enter counts the change d as applied, and all of its origin from number from
+// on. Absence says from now on what the names of its removed entries said.
+func (s *State) enter(d clock.Dot, from uint64, m Meta) {
+	s.context.AddRange(clock.Range{Origin: d.Origin, From: from, To: d.N})
 	delete(s.removed, d)
 	s.metas.add(d, m)
 }
