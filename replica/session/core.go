@@ -335,19 +335,8 @@ func (c *Core) write(kind, flags byte, body []byte) {
 	if limit == 0 {
 		limit = leastFrameBytes
 	}
-	var b []byte
-	for {
-		part, more := body, byte(0)
-		if len(part) > limit {
-			part, more = part[:limit], flagMore
-		}
-		b = codec.AppendFrame(b, codec.Frame{Type: kind, Flags: flags | more, Body: part})
-		c.report.Sent.Frames++
-		body = body[len(part):]
-		if more == 0 {
-			break
-		}
-	}
+	b := appendMessage(nil, kind, flags, body, limit)
+	c.report.Sent.Frames += uint64(max(1, (len(body)+limit-1)/limit))
 	c.report.Sent.Bytes += uint64(len(b))
 	c.clocks.sent = c.now
 	if kind != frameBye {

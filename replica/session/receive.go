@@ -163,32 +163,9 @@ func (s *scope) head(o clock.Origin) head {
 	return h
 }
 
-// apply reads the changes and gives the store those that are sound.
+// apply gives the store the changes that are sound.
 func (c *Core) apply(in *intake) {
-	chains := make([]crdt.Hash, len(in.runs)) // before the next change
-	for i, u := range in.runs {
-		chains[i] = u.before
-		if u.first == 1 {
-			chains[i] = crdt.ChainStart(in.chunk.scope, u.origin)
-		}
-	}
-	for i := range in.items {
-		it := &in.items[i]
-		if code := in.bad[it.run]; code != CodeNone {
-			in.verdicts[i] = Verdict{Refused, code, ""}
-			continue
-		}
-		inc, err := read(it)
-		if err != nil {
-			in.bad[it.run] = CodeGap // what follows lacks this one
-			in.verdicts[i] = Verdict{Refused, CodeMalformed, err.Error()}
-			continue
-		}
-		inc.Before = chains[it.run]
-		chains[it.run] = crdt.Chain(inc.Before, inc.Hash)
-		in.accepted = append(in.accepted, inc)
-		in.index = append(in.index, i)
-	}
+	in.accepted, in.index = in.chunk.sound(in.bad, in.verdicts)
 	if len(in.accepted) == 0 {
 		c.applied(in, nil)
 		return
@@ -201,6 +178,37 @@ func (c *Core) apply(in *intake) {
 		}
 		c.applied(in, r.Verdicts)
 	})
+}
+
+// sound reads the changes of a chunk and gives those that can be handed to a
+// store, with their places among the items. The others get their verdicts: those
+// of a run that bad names, those that do not decode, and what follows these.
+func (ch *chunk) sound(bad []Code, verdicts []Verdict) (accepted []Incoming, index []int) {
+	chains := make([]crdt.Hash, len(ch.runs)) // before the next change
+	for i, u := range ch.runs {
+		chains[i] = u.before
+		if u.first == 1 {
+			chains[i] = crdt.ChainStart(ch.scope, u.origin)
+		}
+	}
+	for i := range ch.items {
+		it := &ch.items[i]
+		if code := bad[it.run]; code != CodeNone {
+			verdicts[i] = Verdict{Refused, code, ""}
+			continue
+		}
+		inc, err := read(it)
+		if err != nil {
+			bad[it.run] = CodeGap // what follows lacks this one
+			verdicts[i] = Verdict{Refused, CodeMalformed, err.Error()}
+			continue
+		}
+		inc.Before = chains[it.run]
+		chains[it.run] = crdt.Chain(inc.Before, inc.Hash)
+		accepted = append(accepted, inc)
+		index = append(index, i)
+	}
+	return accepted, index
 }
 
 // read decodes a change. One of a later version is passed on with what could be
