@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"math/rand"
 	"slices"
@@ -34,6 +35,7 @@ type pair struct {
 	step  int           // bytes delivered at a time; 0: all
 	delay time.Duration // added with each delivery
 	skewB time.Duration // how far b's clock is behind
+	log   *bytes.Buffer // when set, what is sent is told there
 }
 
 func newSide(s *fakeStore, cfg Config) *side {
@@ -61,6 +63,9 @@ func (p *pair) drain(s *side) bool {
 			case Send:
 				s.out = append(s.out, o.Bytes...)
 				s.sent = append(s.sent, o.Bytes...)
+				if p.log != nil {
+					tell(p.log, s, o.Bytes)
+				}
 			case Command:
 				if s.odd != nil {
 					s.held = append(s.held, s.odd.run(o))
