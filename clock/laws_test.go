@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,10 +111,7 @@ func tryLaw(runs int, check func(a, b, c history) error) error {
 	if result.Passed() {
 		return nil
 	}
-	var how []string
-	for _, label := range result.Labels {
-		how = append(how, label)
-	}
+	how := slices.Clone(result.Labels)
 	if result.Error != nil {
 		how = append(how, result.Error.Error())
 	}
