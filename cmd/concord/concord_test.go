@@ -17,12 +17,12 @@ import (
 const asProgram = "CONCORD_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	for _, v := range []string{storeVariable, actorVariable, roleVariable, durabilityVariable} {
-		os.Unsetenv(v)
-	}
 	if os.Getenv(asProgram) != "" {
 		main()
 		return
+	}
+	for _, v := range []string{storeVariable, actorVariable, roleVariable, durabilityVariable} {
+		os.Unsetenv(v)
 	}
 	os.Exit(m.Run())
 }

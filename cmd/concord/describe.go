@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"math/big"
 	"slices"
 	"strings"
@@ -24,10 +24,10 @@ type described struct {
 
 // replaced is a value that a change superseded.
 type replaced struct {
-	dot   clock.Dot
 	value any
-	known bool
 	by    crdt.Author
+	at    clock.Stamp
+	dot   clock.Dot
 }
 
 // The actions of changes on fields.
@@ -35,17 +35,20 @@ const (
 	actionSet    = "set"
 	actionClear  = "clear"
 	actionAdd    = "add"
+	actionAppend = "append"
 	actionRemove = "remove"
-	actionMake   = "make"
 	actionInsert = "insert"
 	actionDelete = "delete"
-	actionEdit   = "edit" // of a type that this version cannot read
+	actionChange = "change" // in a way that is not told
 )
 
 // words says it for people.
 func (x *described) words() string {
 	switch x.action {
 	case actionSet:
+		if on, ok := x.value.(bool); ok && (x.kind == crdt.TypeFlag || x.kind == crdt.TypeDisableFlag) {
+			return "switched " + onOff(on)
+		}
 		return "set to " + show(x.value, shownBytes) + x.inPlaceOf()
 	case actionClear:
 		return "cleared" + x.inPlaceOf()
@@ -54,17 +57,20 @@ func (x *described) words() string {
 			return "took away " + new(big.Int).Neg(n).String()
 		}
 		return "added " + show(x.value, shownBytes)
+	case actionAppend:
+		return "appended " + show(x.value, shownBytes)
 	case actionRemove:
-		if x.kind == crdt.TypeSet {
+		if x.kind == crdt.TypeSet || x.kind == crdt.TypeRemoveSet {
 			return "removed " + show(x.value, shownBytes)
 		}
 		return "removed" + x.inPlaceOf()
-	case actionMake:
-		return fmt.Sprintf("made a %v", x.kind)
 	case actionInsert:
 		return "inserted " + show(x.value, shownBytes)
 	case actionDelete:
 		n, _ := x.value.(uint64)
+		if x.kind == crdt.TypeList {
+			return "deleted " + count(n, "value")
+		}
 		return "deleted " + count(n, "character")
 	}
 	return "changed"
@@ -74,10 +80,6 @@ func (x *described) words() string {
 func (x *described) inPlaceOf() string {
 	var parts []string
 	for _, r := range x.replaced {
-		if !r.known {
-			parts = append(parts, "an older value")
-			continue
-		}
 		parts = append(parts, show(r.value, shownBytes/2)+" by "+author(r.by.Actor, r.by.Role, r.dot.Origin))
 	}
 	if len(parts) == 0 {
@@ -86,22 +88,19 @@ func (x *described) inPlaceOf() string {
 	return ", in place of " + strings.Join(parts, " and ")
 }
 
-// past remembers the entries that later changes replaced, as far as they are
-// asked for.
+// past remembers the changes that later ones replaced something of, as far as
+// they are asked for.
 type past struct {
 	wanted  map[clock.Dot]bool
-	entries map[crdt.EntryID]crdt.Entry
-	authors map[clock.Dot]crdt.Author
+	changes map[clock.Dot]replica.ChangeInfo
 }
 
-func newPast() *past {
-	return &past{map[clock.Dot]bool{}, map[crdt.EntryID]crdt.Entry{}, map[clock.Dot]crdt.Author{}}
-}
+func newPast() *past { return &past{map[clock.Dot]bool{}, map[clock.Dot]replica.ChangeInfo{}} }
 
-// want asks for the entries of changes, which are still to come.
+// want asks for changes, which are still to come.
 func (p *past) want(dots []clock.Dot) {
 	for _, d := range dots {
-		if _, ok := p.authors[d]; !ok {
+		if _, ok := p.changes[d]; !ok {
 			p.wanted[d] = true
 		}
 	}
@@ -112,161 +111,210 @@ func (p *past) has(dots []clock.Dot) bool {
 	return !slices.ContainsFunc(dots, func(d clock.Dot) bool { return p.wanted[d] })
 }
 
-// note keeps a change's entries if they are wanted.
+// note keeps a change if it is wanted.
 func (p *past) note(info *replica.ChangeInfo) {
-	if !p.wanted[info.Dot] {
-		return
-	}
-	delete(p.wanted, info.Dot)
-	p.authors[info.Dot] = info.Author
-	if info.Patch != nil {
-		p.keep(info.Patch)
+	if p.wanted[info.Dot] {
+		delete(p.wanted, info.Dot)
+		p.changes[info.Dot] = *info
 	}
 }
 
-// keep walks a patch, whose depth the decoder bounds.
-func (p *past) keep(patch *crdt.Patch) {
-	for _, e := range patch.Add {
-		p.entries[e.ID] = e
-	}
-	for i := range patch.Kids {
-		p.keep(patch.Kids[i].Patch)
-	}
-}
-
-// describe says what a change did, field by field.
+// describe says what a change did, field by field: it looks at a state of what
+// the change replaced something of, and at the same with the change.
 func (p *past) describe(info *replica.ChangeInfo) []described {
 	if info.Patch == nil {
 		return nil
 	}
-	out := p.fields(nil, nil, info.Patch, info.Dot)
-	slices.SortStableFunc(out, func(a, b described) int { return slices.Compare(a.path, b.path) })
-	return out
+	before, after := newMoment(info), newMoment(info)
+	for _, d := range info.Saw {
+		if c, ok := p.changes[d]; ok {
+			before.join(&c)
+			after.join(&c)
+		}
+	}
+	after.join(info)
+	d := describer{past: p, dot: info.Dot, before: before, after: after}
+	d.fields(nil, info.Patch)
+	slices.SortStableFunc(d.out, func(a, b described) int { return slices.Compare(a.path, b.path) })
+	return d.out
 }
 
-func (p *past) fields(out []described, path []string, patch *crdt.Patch, dot clock.Dot) []described {
+// moment is a state of some changes of a record, as the fields of one map.
+type moment struct{ crdt.Map }
+
+func newMoment(info *replica.ChangeInfo) moment { return moment{crdt.NewMap(info.Dot.Origin, nil)} }
+
+func (m moment) join(info *replica.ChangeInfo) {
+	if info.Patch == nil {
+		return
+	}
+	root := &crdt.Patch{Shape: crdt.Keyed, Kids: []crdt.PatchKid{{Key: crdt.Key{Type: crdt.TypeMap}, Patch: info.Patch}}}
+	// What cannot be joined is not told.
+	_ = m.Join(&crdt.Delta{Dot: info.Dot, Stamp: info.Stamp, Patch: root}, nil)
+}
+
+// field is the field at a path of maps; the zero value where it is not there.
+func (m moment) field(path []string, kind crdt.Type) crdt.Field {
+	f := m.Field()
+	for i, name := range path {
+		want := crdt.TypeMap
+		if i == len(path)-1 {
+			want = kind
+		}
+		found := false
+		for k := range f.Kids() {
+			if found = k.Name() == name && k.Type() == want; found {
+				f = k
+				break
+			}
+		}
+		if !found {
+			return crdt.Field{}
+		}
+	}
+	return f
+}
+
+// describer goes through the patch of one change.
+type describer struct {
+	past          *past
+	dot           clock.Dot
+	before, after moment
+	out           []described
+}
+
+func (d *describer) tell(path []string, kind crdt.Type, action string, value any, replaced ...replaced) {
+	d.out = append(d.out, described{path, kind, action, value, replaced})
+}
+
+// fields walks a patch, whose depth the decoder bounds.
+func (d *describer) fields(path []string, patch *crdt.Patch) {
 	for i := range patch.Kids {
 		k := &patch.Kids[i]
-		at := append(slices.Clone(path), k.Key.Name)
-		switch k.Key.Type {
-		case crdt.TypeRegister:
-			out = append(out, p.register(at, k.Patch))
-		case crdt.TypeCounter:
-			out = append(out, p.counter(at, k.Patch))
-		case crdt.TypeSet:
-			out = append(out, setEdits(at, k.Patch)...)
-		case crdt.TypeText:
-			out = append(out, textEdits(at, k.Patch, dot.Origin)...)
-		case crdt.TypeMap:
-			out = p.fields(out, at, k.Patch, dot)
-		case crdt.TypePresence:
-			out = append(out, presence(at, k.Patch)...)
-		default:
-			out = append(out, described{path: at, kind: k.Key.Type, action: actionEdit})
-		}
+		d.field(append(slices.Clone(path), k.Key.Name), k.Key.Type, k.Patch)
 	}
-	return out
 }
 
-func (p *past) register(path []string, patch *crdt.Patch) described {
-	x := described{path: path, kind: crdt.TypeRegister, action: actionRemove}
-	for _, e := range patch.Add {
-		x.action = actionClear
-		if v, err := codec.DecodeValue(e.Value); err == nil && v != nil {
-			x.action, x.value = actionSet, v
+func (d *describer) field(path []string, kind crdt.Type, patch *crdt.Patch) {
+	removed := len(patch.Add) == 0 && len(patch.Remove) > 0
+	switch kind {
+	case crdt.TypeMap:
+		d.fields(path, patch)
+	case crdt.TypeRegister, crdt.TypeGroup:
+		d.register(path, kind, patch)
+	case crdt.TypeSet, crdt.TypeRemoveSet:
+		d.elements(path, kind, patch)
+	case crdt.TypeText:
+		d.sequence(path, kind, patch)
+	case crdt.TypeList:
+		for i := range patch.Kids {
+			d.sequence(path, kind, patch.Kids[i].Patch)
 		}
-	}
-	for _, id := range patch.Remove {
-		r := replaced{dot: id.Dot, by: p.authors[id.Dot]}
-		if e, ok := p.entries[id]; ok {
-			v, err := codec.DecodeValue(e.Value)
-			r.value, r.known = v, err == nil
+	case crdt.TypeLog:
+		for _, c := range d.after.field(path, kind).Entries() {
+			d.tell(path, kind, actionAppend, c.Value)
 		}
-		x.replaced = append(x.replaced, r)
+	case crdt.TypeFlag, crdt.TypeDisableFlag:
+		d.tell(path, kind, actionSet, !removed && d.after.field(path, kind).Enabled())
+	case crdt.TypeCounter:
+		d.counter(path, kind, removed)
+	case crdt.TypePresence:
+		if removed {
+			d.tell(path, crdt.TypeMap, actionRemove, nil)
+		}
+	default:
+		d.tell(path, kind, actionChange, nil)
 	}
-	return x
 }
 
-// counter tells the increment: an entry holds its origin's totals, so it is
-// what they have more than those that they replace.
-func (p *past) counter(path []string, patch *crdt.Patch) described {
-	if len(patch.Add) == 0 {
-		return described{path: path, kind: crdt.TypeCounter, action: actionRemove}
-	}
-	sum := new(big.Int)
-	for _, e := range patch.Add {
-		sum.Add(sum, total(e))
-	}
-	for _, id := range patch.Remove {
-		e, ok := p.entries[id]
-		if !ok {
-			return described{path: path, kind: crdt.TypeCounter, action: actionEdit}
-		}
-		sum.Sub(sum, total(e))
-	}
-	return described{path: path, kind: crdt.TypeCounter, action: actionAdd, value: sum}
-}
-
-// total is what one origin added less what it took away.
-func total(e crdt.Entry) *big.Int {
-	r := codec.NewReader(e.Value)
-	up, down := new(big.Int).SetUint64(r.Uvarint()), new(big.Int).SetUint64(r.Uvarint())
-	return up.Sub(up, down)
-}
-
-func setEdits(path []string, patch *crdt.Patch) (out []described) {
-	for i := range patch.Kids {
-		k := &patch.Kids[i]
-		v, err := codec.DecodeValue([]byte(k.Key.Name))
-		if k.Key.Type != crdt.TypeElement || err != nil {
+func (d *describer) register(path []string, kind crdt.Type, patch *crdt.Patch) {
+	action, value := actionRemove, any(nil)
+	for _, c := range d.after.field(path, kind).Candidates() {
+		if c.ID.Dot != d.dot {
 			continue
 		}
-		action := actionAdd
-		if len(k.Patch.Add) == 0 {
-			action = actionRemove
+		if value = c.Value; value == nil {
+			action = actionClear
+		} else {
+			action = actionSet
 		}
-		out = append(out, described{path: path, kind: crdt.TypeSet, action: action, value: v})
 	}
-	return out
+	var old []replaced
+	for _, c := range d.before.field(path, kind).Candidates() {
+		if slices.Contains(patch.Remove, c.ID) {
+			by := d.past.changes[c.ID.Dot]
+			old = append(old, replaced{c.Value, by.Author, by.Stamp, c.ID.Dot})
+		}
+	}
+	slices.SortStableFunc(old, func(a, b replaced) int { return cmp.Compare(a.at, b.at) })
+	d.tell(path, kind, action, value, old...)
 }
 
-// textEdits tells what was typed and how much was deleted. Numbers of origins
-// in a delta count from the author, who is not listed.
-func textEdits(path []string, patch *crdt.Patch, author clock.Origin) (out []described) {
-	var inserted strings.Builder
-	var deleted uint64
+func (d *describer) elements(path []string, kind crdt.Type, patch *crdt.Patch) {
+	after := d.after.field(path, kind).Elements()
+	for i := range patch.Kids {
+		v, err := codec.DecodeValue([]byte(patch.Kids[i].Key.Name))
+		if err != nil {
+			continue
+		}
+		action := actionRemove
+		if slices.ContainsFunc(after, func(x any) bool { return sameValue(x, v) }) {
+			action = actionAdd
+		}
+		d.tell(path, kind, action, v)
+	}
+}
+
+// sameValue compares stored values, of which some cannot be compared by ==.
+func sameValue(a, b any) bool {
+	x, errX := codec.AppendValue(nil, a)
+	y, errY := codec.AppendValue(nil, b)
+	return errX == nil && errY == nil && slices.Equal(x, y)
+}
+
+// counter tells the increment: only the own totals differ before and after.
+func (d *describer) counter(path []string, kind crdt.Type, removed bool) {
+	by := new(big.Int).Sub(d.after.field(path, kind).Count(), d.before.field(path, kind).Count())
+	if removed {
+		d.tell(path, kind, actionRemove, nil)
+		return
+	}
+	d.tell(path, kind, actionAdd, by)
+}
+
+// sequence tells what was inserted and how much was deleted. Origins of a delta
+// are numbered from its author on.
+func (d *describer) sequence(path []string, kind crdt.Type, patch *crdt.Patch) {
+	var typed strings.Builder
+	inserted, deleted := []any{}, uint64(0)
 	for _, g := range patch.Grow {
 		var t clock.Table
-		t.Number(author)
+		t.Number(d.dot.Origin)
 		for _, o := range g.Origins {
 			t.Number(o)
 		}
-		for _, op := range rga.ReadOps(codec.NewReader(g.Value), &t, false) {
-			if op.Kind == rga.Insert {
-				inserted.WriteString(op.Text)
-			} else {
+		for _, op := range rga.ReadOps(codec.NewReader(g.Value), &t, kind == crdt.TypeList) {
+			if op.Kind != rga.Insert {
 				deleted += op.Len
+				continue
+			}
+			typed.WriteString(op.Text)
+			for _, b := range op.Values {
+				if v, err := codec.DecodeValue(b); err == nil {
+					inserted = append(inserted, v)
+				}
 			}
 		}
 	}
-	if inserted.Len() > 0 {
-		out = append(out, described{path: path, kind: crdt.TypeText, action: actionInsert, value: inserted.String()})
+	switch {
+	case typed.Len() > 0:
+		d.tell(path, kind, actionInsert, typed.String())
+	case len(inserted) > 0:
+		d.tell(path, kind, actionInsert, inserted)
+	case deleted == 0:
+		d.tell(path, kind, actionChange, nil)
 	}
 	if deleted > 0 {
-		out = append(out, described{path: path, kind: crdt.TypeText, action: actionDelete, value: deleted})
+		d.tell(path, kind, actionDelete, deleted)
 	}
-	return out
-}
-
-// presence tells of a set, map or text that was made, or deleted with its key.
-func presence(path []string, patch *crdt.Patch) (out []described) {
-	for _, e := range patch.Add {
-		if len(e.Value) == 1 {
-			out = append(out, described{path: path, kind: crdt.Type(e.Value[0]), action: actionMake})
-		}
-	}
-	if len(patch.Add) == 0 {
-		out = append(out, described{path: path, kind: crdt.TypeMap, action: actionRemove})
-	}
-	return out
 }

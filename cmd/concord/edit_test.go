@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 )
 
 func TestEdit(t *testing.T) {
+	s := newStore(t)
 	for _, c := range []struct {
 		name  string
 		edits []string // separated by spaces
@@ -27,14 +29,22 @@ func TestEdit(t *testing.T) {
 		{"text.insert", []string{"f text.append aü☃d", "f text.insert 3 X"}, "f", "aü☃Xd\n"},
 		{"text.delete", []string{"f text.append aü☃d", "f text.delete 1 2"}, "f", "ad\n"},
 		{"text.replace", []string{"f text.append aü☃d", "f text.replace 0 3 bc"}, "f", "bcd\n"},
+		{"group.put", []string{"f group.put dose 5", "f group.put unit mg"}, "f", `{"dose":5,"unit":"mg"}` + "\n"},
+		{"counter.reset", []string{"f counter.add 5", "f counter.reset", "f counter.add 2"}, "f", "2\n"},
+		{"stock.add", []string{"f stock.add 5", "f stock.add -7"}, "f", "-2\n"},
+		{"stock.recount", []string{"f stock.add 5", "f stock.recount 12"}, "f", "12\n"},
+		{"flag.enable", []string{"f flag.enable"}, "f", "true\n"},
+		{"list", []string{"f list.append a b 1", "f list.insert 1 x y", "f list.set 0 A", "f list.delete 2 2"}, "f", "A\nx\n1\n"},
+		{"log.append", []string{"f log.append b", "f log.append a"}, "f", "b\na\n"},
 		{"text with dashes", []string{"f text.append -x", "f text.append -- --y"}, "f", "-x--y\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newStore(t)
+			s.t = t
+			record := "a/" + c.name
 			for _, x := range c.edits {
-				s.ok(append([]string{"edit", "a/b"}, strings.Fields(x)...)...)
+				s.ok(append([]string{"edit", record}, strings.Fields(x)...)...)
 			}
-			if diff := cmp.Diff(c.want, s.ok("get", "a/b", c.field)); diff != "" {
+			if diff := cmp.Diff(c.want, s.ok("get", record, c.field)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -71,4 +81,40 @@ func TestEditWithoutEffectSaysSo(t *testing.T) {
 	}
 	wantIn(t, s.ok("edit", "c/d", "n", "counter.add", "1"), "wrote c/d: n")
 	wantIn(t, s.ok("edit", "c/e", "n", "counter.add", "1"), "wrote c/e: n")
+}
+
+func TestShowsEveryType(t *testing.T) {
+	s := newStore(t)
+	for _, x := range []string{"dose group.put mg 5", "n counter.add 2", "left stock.recount 12", "fasting flag.enable", "tags set.add a b",
+		"steps list.append 1 two", "note text.append calm", "scans log.append in", "scans log.append out", "gone flag.enable", "gone flag.disable"} {
+		s.ok(append([]string{"edit", "--actor", "bo", "a/b"}, strings.Fields(x)...)...)
+	}
+	out := regexp.MustCompile(`[-0-9]{10} [0-9:]{8}`).ReplaceAllString(s.ok("get", "a/b"), "TIME")
+	want := `a/b
+  dose     group    {"mg": 5}
+  fasting  flag     on
+  left     stock    12
+  n        counter  2
+  note     text     "calm"
+  scans    log      2 entries:
+      TIME  "in"  bo
+      TIME  "out"  bo
+  steps    list     [1, "two"]
+  tags     set      "a", "b"
+`
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	log := s.ok("log", "a/b")
+	wantIn(t, log, `dose: set to {"mg": 5}`, "n: added 2", "fasting: switched on", "gone: switched off", `steps: inserted [1, "two"]`,
+		`scans: appended "out"`, "left: changed")
+}
+
+// TestStockInAMap wants a refusal that says why.
+func TestStockInAMap(t *testing.T) {
+	r := newStore(t).try("edit", "a/b", "m/left", "stock.add", "1")
+	if r.code != exitUsage {
+		t.Errorf("exit code %d", r.code)
+	}
+	wantIn(t, r.stderr, "left is in a map")
 }

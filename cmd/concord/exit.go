@@ -70,6 +70,7 @@ func exitCode(err error) int {
 var (
 	errIncomplete = errors.New("some changes were not applied")
 	errNoField    = errors.New("no such field")
+	errNotDeleted = errors.New("the record is not deleted")
 )
 
 // usageError is a command line that cannot be understood.

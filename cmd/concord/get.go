@@ -22,9 +22,9 @@ func newGetCommand(e *env) *cobra.Command {
 written apart, without one writer knowing of the other, all of them are listed,
 with the one that is shown and the rule that chose it.
 
-With FIELD, print the value alone, ready for a script: text as it stands, a set
-with one element a line, a map and lists as JSON. FIELD may be a path into a
-map: meds/aspirin/dose.
+With FIELD, print the value alone, ready for a script: text as it stands; a set,
+list or log with one element a line; what has parts as JSON. FIELD may be a path
+into a map: meds/aspirin/dose.
 
 With --version-token, print the token that says what you saw. Give it back with
 the write, as --saw TOKEN: what others wrote in between is then not replaced,
@@ -103,7 +103,7 @@ func (e *env) printView(v *replica.View, schema merge.Schema, path []string) err
 
 // printValue prints a value alone.
 func (e *env) printValue(f *merge.FieldView) error {
-	if vs, ok := f.Value.([]any); ok && f.Type == crdt.TypeSet {
+	if vs, ok := f.Value.([]any); ok && f.Type != crdt.TypeRegister && f.Type != crdt.TypeProposal {
 		for _, v := range vs {
 			if err := e.printBare(v); err != nil {
 				return err

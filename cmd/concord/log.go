@@ -86,10 +86,12 @@ type changeJSON struct {
 	Fate   string      `json:"fate"`
 	Birth  bool        `json:"birth,omitempty"`
 	Delete bool        `json:"delete,omitempty"`
-	Edits  []editJSON  `json:"edits"`
-	Saw    []string    `json:"saw"`
-	Heads  []string    `json:"heads"`
-	Bytes  int         `json:"bytes"`
+	// Restore says that deletions were taken back.
+	Restore bool       `json:"restore,omitempty"`
+	Edits   []editJSON `json:"edits"`
+	Saw     []string   `json:"saw"`
+	Heads   []string   `json:"heads"`
+	Bytes   int        `json:"bytes"`
 }
 
 type editJSON struct {
@@ -127,6 +129,9 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 	if info.Delete {
 		e.printf("    deleted the record\n")
 	}
+	if restores(info) {
+		e.printf("    restored the record\n")
+	}
 	for len(edits) > 0 {
 		field := joinPath(edits[0].path)
 		var words []string
@@ -138,10 +143,16 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 	return nil
 }
 
+// restores reports whether a change took deletions back: it is what is left of
+// the things that a change can do to a record.
+func restores(info *replica.ChangeInfo) bool {
+	return !info.Birth && !info.Delete && info.Patch == nil
+}
+
 func jsonChange(info *replica.ChangeInfo, edits []described) changeJSON {
 	out := changeJSON{
 		Dot: jsonDot(info.Dot), Time: jsonTime(info.Stamp), Actor: info.Author.Actor, Role: info.Author.Role,
-		Intent: jsonIntent(info.Author.Intent), Fate: info.Fate.String(), Birth: info.Birth, Delete: info.Delete,
+		Intent: jsonIntent(info.Author.Intent), Fate: info.Fate.String(), Birth: info.Birth, Delete: info.Delete, Restore: restores(info),
 		Edits: []editJSON{}, Saw: jsonDots(info.Saw), Heads: jsonDots(info.Heads), Bytes: info.Bytes,
 	}
 	for _, x := range edits {

@@ -35,7 +35,6 @@ TIME  bo  DOT:12
     meds/aspirin: removed
     meds/aspirin/given: removed
 TIME  bo  DOT:11
-    meds/aspirin: made a map
     meds/aspirin/given: added 1
 TIME  bo  DOT:10
     note: inserted "bad", deleted 4 characters

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/concord-crdt/concord/crdt"
-	"github.com/concord-crdt/concord/replica"
 )
 
 func newPutCommand(e *env) *cobra.Command {
@@ -60,8 +59,5 @@ func parseAssignment(a string) (fieldEdit, error) {
 	if err != nil {
 		return fieldEdit{}, err
 	}
-	return fieldEdit{path, crdt.TypeRegister, func(p *replica.Record) error {
-		in, last := enter(p, path)
-		return in.Register(last).Set(v)
-	}}, nil
+	return fieldEdit{path, crdt.TypeRegister, func(in container, name string) error { return in.Register(name).Set(v) }}, nil
 }

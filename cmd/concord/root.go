@@ -55,6 +55,8 @@ func newRoot(e *env) *cobra.Command {
 		newGetCommand(e),
 		newListCommand(e),
 		newEditCommand(e),
+		newDeleteCommand(e),
+		newRestoreCommand(e),
 		newLogCommand(e),
 		newServeCommand(e),
 		newSyncCommand(e),

@@ -94,13 +94,15 @@ func was(n uint64) string {
 
 // noSession says what to do about a session that failed.
 func noSession(err error, address string, report *session.Report) error {
-	_, dial := errors.AsType[*net.OpError](err)
+	network, ok := errors.AsType[*net.OpError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return advise(err, "interrupted; sync again to go on where it stopped")
-	case report.Peer.Origin.IsZero() && dial:
+	case ok && network.Op == "dial":
 		return advise(err, "nobody answers at %s (%v); is it running there?: concord serve --listen %s",
 			address, innermost(err), strings.TrimPrefix(address, "tcp://"))
+	case errors.Is(err, session.ErrCut) && report.Peer.Origin.IsZero():
+		return advise(err, "%s hung up before it said who it is; is it a store that concord serves?", address)
 	case errors.Is(err, session.ErrCut):
 		return advise(err, "the connection was lost; sync again to go on where it stopped")
 	}
@@ -138,9 +140,16 @@ type progress struct {
 	live  bool
 	phase session.Phase
 	last  time.Time
-	told  session.Progress
-	now   session.Progress
+	// now is what was exchanged, told what of it was printed.
+	now, told session.Progress
+	caught    bool
 }
+
+// What is told of a live session.
+const (
+	caughtUp  = "caught up"
+	exchanged = "exchanged"
+)
 
 // refresh is how often the line changes at most.
 const refresh = 50 * time.Millisecond
@@ -156,8 +165,14 @@ func (p *progress) event(event session.Event) {
 	case session.Progress:
 		p.now = v
 		p.show(false)
+		if p.caught {
+			p.tell(exchanged)
+		}
 	case session.CaughtUp:
-		p.caughtUp()
+		if !p.caught {
+			p.caught = true
+			p.tell(caughtUp)
+		}
 	}
 }
 
@@ -182,19 +197,22 @@ func progressWords(phase session.Phase, n *session.Progress) string {
 		n.Sent.Changes, count(n.Totals.Send.Changes, "change"), n.Acknowledged)
 }
 
-// caughtUp tells of a live session that all is exchanged again.
-func (p *progress) caughtUp() {
+// tell says in a live session what was exchanged since it was last told.
+func (p *progress) tell(what string) {
 	if !p.live {
 		return
 	}
 	received := p.now.Received.Changes - p.told.Received.Changes
-	sent := p.now.Sent.Changes - p.told.Sent.Changes
+	sent := p.now.Acknowledged - p.told.Acknowledged
+	if what != caughtUp && received+sent == 0 {
+		return
+	}
 	p.told = p.now
 	if p.flags.json {
 		// The report at the end tells of a reader that went away.
-		_ = p.printJSON(map[string]any{"event": "caught-up", "received": received, "sent": sent})
+		_ = p.printJSON(map[string]any{"event": what, "received": received, "sent": sent})
 		return
 	}
 	p.line.clear()
-	p.printf("%s  caught up: received %s, sent %s\n", showTime(time.Now()), count(received, "change"), count(sent, "change"))
+	p.printf("%s  %s: received %s, sent %s\n", showTime(time.Now()), what, count(received, "change"), count(sent, "change"))
 }

@@ -22,7 +22,7 @@ type recordJSON struct {
 }
 
 // fieldJSON is a field. Candidates are there only where several values stand
-// side by side.
+// side by side; entries are those of a log, or the proposals.
 type fieldJSON struct {
 	Type       string               `json:"type"`
 	Value      any                  `json:"value"`
@@ -30,14 +30,15 @@ type fieldJSON struct {
 	Concurrent bool                 `json:"concurrent,omitempty"`
 	DecidedBy  string               `json:"decided_by,omitempty"`
 	Candidates []candidateJSON      `json:"candidates,omitempty"`
+	Entries    []candidateJSON      `json:"entries,omitempty"`
 	Fields     map[string]fieldJSON `json:"fields,omitempty"`
 	Shadowed   []fieldJSON          `json:"shadowed,omitempty"`
 }
 
-// candidateJSON is one of several values that did not see each other.
+// candidateJSON is one of several values of a field, with who wrote it.
 type candidateJSON struct {
 	Value  any         `json:"value"`
-	Shown  bool        `json:"shown"`
+	Shown  bool        `json:"shown,omitempty"`
 	Actor  string      `json:"actor"`
 	Role   string      `json:"role"`
 	Intent *intentJSON `json:"intent,omitempty"`
@@ -66,19 +67,27 @@ func jsonField(f *merge.FieldView, rule merge.FieldRule) fieldJSON {
 	out := fieldJSON{Type: f.Type.String(), Value: jsonValue(f.Value), Absent: f.Absent, Concurrent: f.Concurrent}
 	if f.Concurrent {
 		out.DecidedBy = decidedBy(f, rule)
-		for i := range f.Candidates {
-			c := &f.Candidates[i]
-			out.Candidates = append(out.Candidates, candidateJSON{
-				Value: jsonValue(c.Value), Shown: i == f.Resolution.Winner, Actor: c.Actor, Role: c.Role,
-				Intent: jsonIntent(c.Intent), Time: jsonTime(c.Stamp), Dot: jsonDot(c.Entry.Dot),
-			})
-		}
+		out.Candidates = jsonCandidates(f)
+	}
+	if f.Type == crdt.TypeLog || f.Type == crdt.TypeProposal {
+		out.Entries = jsonCandidates(f)
 	}
 	if f.Type == crdt.TypeMap && !f.Absent {
 		out.Fields = jsonFields(f.Fields, below(f.Fields, rule))
 	}
 	for i := range f.Shadowed {
 		out.Shadowed = append(out.Shadowed, jsonField(&f.Shadowed[i], merge.FieldRule{}))
+	}
+	return out
+}
+
+func jsonCandidates(f *merge.FieldView) (out []candidateJSON) {
+	for i := range f.Candidates {
+		c := &f.Candidates[i]
+		out = append(out, candidateJSON{
+			Value: jsonValue(c.Value), Shown: i == f.Resolution.Winner, Actor: c.Actor, Role: c.Role,
+			Intent: jsonIntent(c.Intent), Time: jsonTime(c.Stamp), Dot: jsonDot(c.Entry.Dot),
+		})
 	}
 	return out
 }
@@ -165,11 +174,27 @@ func fieldRows(fields []merge.FieldView, rules map[string]merge.FieldRule, inden
 			s := &f.Shadowed[j]
 			remark("also written as a %v: %s", s.Type, showField(s))
 		}
-		if f.Type == crdt.TypeMap {
+		switch f.Type {
+		case crdt.TypeMap:
 			rows = append(rows, fieldRows(f.Fields, below(f.Fields, rule), indent+"  ")...)
+		case crdt.TypeLog:
+			writeEntries(remark, f.Candidates)
 		}
 	}
 	return rows
+}
+
+// shownEntries is how many entries of a log a record shows.
+const shownEntries = 5
+
+func writeEntries(remark func(string, ...any), entries []merge.Candidate) {
+	if n := len(entries); n > shownEntries {
+		entries = entries[n-shownEntries:]
+	}
+	for i := range entries {
+		c := &entries[i]
+		remark("%s  %s  %s", showTime(c.Stamp.Time()), show(c.Value, shownBytes), author(c.Actor, c.Role, c.Entry.Dot.Origin))
+	}
 }
 
 func writeSiblings(remark func(string, ...any), f *merge.FieldView, rule merge.FieldRule) {
@@ -197,11 +222,22 @@ func showField(f *merge.FieldView) string {
 	}
 	switch v := f.Value.(type) {
 	case []any:
-		if f.Type == crdt.TypeSet {
-			if len(v) == 0 {
-				return "empty"
-			}
+		switch {
+		case f.Type == crdt.TypeRegister || f.Type == crdt.TypeProposal:
+		case len(v) == 0:
+			return "empty"
+		case f.Type == crdt.TypeLog && len(v) > shownEntries:
+			return fmt.Sprintf("%d entries, the last %d:", len(v), shownEntries)
+		case f.Type == crdt.TypeLog:
+			return fmt.Sprintf("%d entries:", len(v))
+		case f.Type == crdt.TypeList:
+			return show(v, shownBytes)
+		default:
 			return showAll(v, shownBytes)
+		}
+	case bool:
+		if f.Type == crdt.TypeFlag || f.Type == crdt.TypeDisableFlag {
+			return onOff(v)
 		}
 	case map[string]any:
 		if f.Type == crdt.TypeMap {
@@ -213,6 +249,13 @@ func showField(f *merge.FieldView) string {
 		}
 	}
 	return show(f.Value, shownBytes)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // author names who wrote: the actor, or the replica where no actor was given.

@@ -51,22 +51,13 @@ func (f *writeFlags) apply() (func(*replica.Record), error) {
 type fieldEdit struct {
 	path []string
 	kind crdt.Type
-	do   func(*replica.Record) error
+	do   doing
 }
 
-// container is what fields are in: a record, or a map.
-type container interface {
-	Register(name string) crdt.RegisterField
-	Counter(name string) crdt.CounterField
-	Set(name string) crdt.SetField
-	Map(name string) crdt.MapField
-	Text(name string) crdt.TextField
+func (x *fieldEdit) apply(p *replica.Record) error {
+	in, last := enter(p, x.path)
+	return x.do(in, last)
 }
-
-var (
-	_ container = (*replica.Record)(nil)
-	_ container = crdt.MapField{}
-)
 
 // enter follows a path to the container of the field that it names.
 func enter(p *replica.Record, path []string) (in container, last string) {
@@ -79,6 +70,27 @@ func enter(p *replica.Record, path []string) (in container, last string) {
 
 // write makes one change of the edits and tells what was written.
 func (e *env) write(ctx context.Context, name string, w *writeFlags, edits []fieldEdit) error {
+	var fields []string
+	for _, x := range edits {
+		fields = append(fields, plain(joinPath(x.path)))
+	}
+	return e.change(ctx, name, w, "wrote "+plain(name)+": "+strings.Join(fields, ", "),
+		func(c *replica.Collection, key string) error { return checkTypes(ctx, c, key, edits) },
+		func(p *replica.Record) error {
+			for i := range edits {
+				if err := edits[i].apply(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+}
+
+// change makes one change of a record, once check allows it, and prints the
+// words if it altered something.
+func (e *env) change(ctx context.Context, name string, w *writeFlags, words string,
+	check func(*replica.Collection, string) error, do func(*replica.Record) error,
+) error {
 	collection, key, err := splitRecord(name)
 	if err != nil {
 		return err
@@ -89,44 +101,28 @@ func (e *env) write(ctx context.Context, name string, w *writeFlags, edits []fie
 	}
 	return e.withStore(func(r *replica.Replica) error {
 		c := r.Collection(collection)
-		if err := checkTypes(ctx, c, key, edits); err != nil {
-			return err
+		if err := check(c, key); err != nil {
+			return noRecord(err, collection, key)
 		}
 		v, err := c.UpdateVersion(ctx, key, func(p *replica.Record) error {
 			circumstances(p)
-			for _, x := range edits {
-				if err := x.do(p); err != nil {
-					return err
-				}
-			}
-			return nil
+			return do(p)
 		})
 		if err != nil {
 			return err
 		}
-		return e.wrote(name, v, edits)
-	})
-}
-
-func (e *env) wrote(name string, v replica.Version, edits []fieldEdit) error {
-	changed := v.String() != replica.Version{}.String()
-	if e.flags.json {
-		out := map[string]any{"record": name, "changed": changed}
-		if changed {
-			out["version"] = v.String()
+		changed := v.String() != replica.Version{}.String()
+		switch {
+		case e.flags.json && changed:
+			return e.printJSON(map[string]any{"record": name, "changed": true, "version": v.String()})
+		case e.flags.json:
+			return e.printJSON(map[string]any{"record": name, "changed": false})
+		case !changed:
+			words = plain(name) + " is as it was: there was nothing to change"
 		}
-		return e.printJSON(out)
-	}
-	if !changed {
-		e.printf("%s is as it was: there was nothing to change\n", plain(name))
+		e.printf("%s\n", words)
 		return nil
-	}
-	var names []string
-	for _, x := range edits {
-		names = append(names, plain(joinPath(x.path)))
-	}
-	e.printf("wrote %s: %s\n", plain(name), strings.Join(names, ", "))
-	return nil
+	})
 }
 
 // checkTypes refuses to write a field as another type than it has. The two
