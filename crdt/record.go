@@ -29,6 +29,7 @@ type Record struct {
 	State
 	heads     []clock.Dot // sorted
 	births    map[clock.Dot]Birth
+	born      []clock.Dot // the keys of births, sorted
 	deletions map[clock.Dot]Deletion
 	restores  map[clock.Dot][]clock.Dot // the deletions that a change took back
 }
@@ -176,7 +177,7 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 func (r *Record) note(d clock.Dot, p *Part) {
 	r.advanceHeads(d, Dots(p.Heads))
 	if p.Birth != nil {
-		enter(&r.births, d, *p.Birth)
+		r.bear(d, *p.Birth)
 	}
 	if p.Delete != nil {
 		enter(&r.deletions, d, *p.Delete)
@@ -256,7 +257,7 @@ func (r *Record) Join(o *Record, emit func(Event)) {
 	slices.SortFunc(heads, clock.Dot.Compare)
 	r.heads = heads
 	for d, x := range o.births {
-		enter(&r.births, d, x)
+		r.bear(d, x)
 	}
 	for d, x := range o.deletions {
 		enter(&r.deletions, d, x)
@@ -271,8 +272,16 @@ func (r *Record) Join(o *Record, emit func(Event)) {
 // slice must not be modified.
 func (r *Record) Heads() []clock.Dot { return r.heads }
 
-// Births lists all births, live or not, in canonical order.
-func (r *Record) Births() []clock.Dot { return sortedDots(r.births) }
+// bear adds a birth.
+func (r *Record) bear(d clock.Dot, b Birth) {
+	enter(&r.births, d, b)
+	// A new slice: the one before may have been given out.
+	r.born = insertDot(slices.Clip(r.born), d)
+}
+
+// Births lists all births, live or not, in canonical order. The slice must not
+// be modified.
+func (r *Record) Births() []clock.Dot { return r.born }
 
 // Birth returns what a birth says of its parent.
 func (r *Record) Birth(d clock.Dot) (Birth, bool) { b, ok := r.births[d]; return b, ok }
@@ -293,13 +302,13 @@ const (
 	UpdateWins
 )
 
-// Live lists the births that are not deleted, in canonical order.
+// Live lists the births that are not deleted, in canonical order. The slice
+// must not be modified.
 func (r *Record) Live(policy DeletePolicy) []clock.Dot {
-	live := r.Births()
 	if len(r.deletions) == 0 {
-		return live
+		return r.born
 	}
-	return slices.DeleteFunc(live, func(b clock.Dot) bool {
+	return slices.DeleteFunc(slices.Clone(r.born), func(b clock.Dot) bool {
 		for d, x := range r.deletions {
 			if r.restored(d) || !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) {
 				continue

@@ -66,7 +66,7 @@ func DecodeRecord(b []byte) (*Record, error) {
 	r.heads = readDots(rd, t)
 	for range rd.Count("births", maxRefs, 4) {
 		d := clock.ReadDot(rd, t)
-		enter(&r.births, d, Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)})
+		r.bear(d, Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)})
 	}
 	for range rd.Count("deletions", maxStored, 4) {
 		d := clock.ReadDot(rd, t)
