@@ -120,6 +120,22 @@ func reload(tb testing.TB, t *Text) *Text {
 	return read
 }
 
+func readList(tb testing.TB, b []byte) *List {
+	tb.Helper()
+	r := codec.NewReader(b)
+	l := ReadList(r)
+	if err := r.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+func encodeList(l *List) []byte {
+	var w codec.Writer
+	l.Write(&w)
+	return w.Bytes()
+}
+
 func encode(t *Text) []byte {
 	var w codec.Writer
 	t.Write(&w)
