@@ -318,9 +318,22 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			for range rd.Count("entries", maxStored, 4) {
 				e := Entry{ID: EntryID{clock.ReadDot(rd, t), uint32(rd.UvarintMax("index", maxEntries))}}
 				e.Value = slices.Clone(rd.Blob("value", maxValueBytes))
-				if rd.Err() == nil && !c.insert(&r.State, e) {
-					rd.Fail("entries", codec.ErrNotCanonical)
+				if rd.Err() != nil {
+					return
 				}
+				if n := len(c.entries); n > 0 && c.entries[n-1].ID.Compare(e.ID) >= 0 {
+					rd.Fail("entries", codec.ErrNotCanonical)
+					return
+				}
+				if _, known := r.metas.get(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
+					rd.Fail("entry of an unknown change", codec.ErrMalformed)
+					return
+				}
+				if err := checkEntry(k.Type, e); err != nil {
+					rd.Fail("entry", err)
+					return
+				}
+				c.insert(&r.State, e)
 			}
 		case Grown:
 			c.grown.read(rd, t)
