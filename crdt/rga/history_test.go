@@ -99,6 +99,14 @@ func resend(tb testing.TB, op Op) Op {
 	return got[0]
 }
 
+// wireSize returns how many bytes ops take, without the table of origins.
+func wireSize(ops []Op) int {
+	var w codec.Writer
+	var t clock.Table
+	WriteOps(&w, &t, ops)
+	return w.Len()
+}
+
 // restart stores the text, and goes on with what is read.
 func (r *replica) restart(tb testing.TB, origin clock.Origin) {
 	tb.Helper()
@@ -152,6 +160,15 @@ func (r *replica) agree(tb testing.TB) {
 	s, m := r.text.String(), r.model.text()
 	if s != m {
 		tb.Fatalf("text is %q, the model's %q", s, m)
+	}
+	visible := 0
+	for _, n := range r.model.walk() {
+		if pos, shown, err := r.text.Position(n.id); pos != visible || shown == n.deleted || err != nil {
+			tb.Fatalf("%v is at %d, not %d (%v)", n.id, pos, visible, err)
+		}
+		if !n.deleted {
+			visible++
+		}
 	}
 	if r.editor.text != s {
 		tb.Fatalf("text is %q, the editor shows %q", s, r.editor.text)
@@ -267,6 +284,18 @@ func (r *replica) converts(tb testing.TB, s string) {
 		}
 		pos++
 		units += utf16Len(string(c))
+	}
+	pos = 0
+	for id, n := range t.Runs(0, t.Len()) {
+		for i := range n {
+			if at, _ := t.IDAt(pos); at != (ID{id.Origin, id.Seq + uint64(i)}) {
+				tb.Fatalf("rune %d of %q is %v, run has %v+%d", pos, s, at, id, i)
+			}
+			pos++
+		}
+	}
+	if pos != t.Len() {
+		tb.Fatalf("runs of %q have %d runes", s, pos)
 	}
 	for _, f := range []func(int) (int, error){t.ToUTF16, t.ToByte, t.FromUTF16, t.FromByte} {
 		if _, err := f(-1); err != ErrRange {

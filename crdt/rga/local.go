@@ -78,7 +78,7 @@ func (s *sequence) Delete(h Handle, pos, n int, ops *[]Op) error {
 	if h.n == 0 || int(h.n) > len(s.origins) {
 		return ErrHandle
 	}
-	if pos < 0 || n < 0 || n > int(s.total.vis)-min(pos, int(s.total.vis)) {
+	if pos < 0 || n < 0 || pos > s.Len() || n > s.Len()-pos {
 		return ErrRange
 	}
 	o := s.origins[h.n-1]

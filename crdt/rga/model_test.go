@@ -239,11 +239,6 @@ func (s *sequence) check(tb testing.TB) {
 			if n == 0 {
 				fail("empty span")
 			}
-			if l.word[i]&spanDead == 0 {
-				for _, other := range []int{i - 1} {
-					_ = other
-				}
-			}
 			sum.add(s.spanSums(l, i))
 			k := l.first[i]
 			held[k>>32] += n

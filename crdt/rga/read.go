@@ -67,6 +67,29 @@ func (s *sequence) IDAt(pos int) (ID, bool) {
 	return s.id(s.leaves[p.leaf].first[p.span] + key(p.off)), true
 }
 
+// Runs yields the visible elements from position from to position to-1, as the
+// id of the first of a run and how many with consecutive numbers follow each
+// other: who wrote what. Positions outside of the sequence are moved to its
+// ends. The sequence must not be changed meanwhile.
+func (s *sequence) Runs(from, to int) iter.Seq2[ID, int] {
+	return func(yield func(ID, int) bool) {
+		first, n := none, uint32(0)
+		for k, size := range s.visible(from, to) {
+			if n > 0 && k == first+key(n) {
+				n += size
+				continue
+			}
+			if n > 0 && !yield(s.id(first), int(n)) {
+				return
+			}
+			first, n = k, size
+		}
+		if n > 0 {
+			yield(s.id(first), int(n))
+		}
+	}
+}
+
 // Position returns how many visible elements come before an element, and
 // whether it is visible itself: so a tombstone stands where it would show
 // again. [ErrUnknown] if there is no such element. O(log spans), some 100 ns.
