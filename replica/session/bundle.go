@@ -87,18 +87,20 @@ func NewBundleWriter(out io.Writer, h BundleHead) (*BundleWriter, error) {
 // have its Before. It is O(bytes), and holds one chunk in memory.
 func (w *BundleWriter) Write(scope string, changes []Change) error {
 	before := map[clock.Origin]crdt.Hash{}
+	for i := range changes {
+		ch := &changes[i]
+		if h, ok := before[ch.Dot.Origin]; ok {
+			ch.Before = h
+		}
+		before[ch.Dot.Origin] = crdt.Chain(ch.Before, crdt.HashOf(ch.Encoded))
+	}
 	for len(changes) > 0 {
 		n, bytes := 0, 0
-		for n < len(changes) && n < maxChunkChanges && (n == 0 || bytes+len(changes[n].Encoded) <= bundleChunkBytes) {
-			ch := &changes[n]
-			if h, ok := before[ch.Dot.Origin]; ok {
-				ch.Before = h
-			}
-			before[ch.Dot.Origin] = crdt.Chain(ch.Before, crdt.HashOf(ch.Encoded))
-			bytes += len(ch.Encoded)
+		for n < len(changes) && (n == 0 || bytes+len(changes[n].Encoded) <= bundleChunkBytes) {
+			bytes += len(changes[n].Encoded)
 			n++
 		}
-		body, err := encodeChunk(w.chunks+1, scope, changes[:n])
+		body, n, err := encodeChunk(w.chunks+1, scope, changes[:n])
 		if err != nil {
 			return fmt.Errorf("session: write bundle: %w", err)
 		}

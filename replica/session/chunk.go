@@ -11,19 +11,24 @@ import (
 
 // A chunk carries changes of one scope:
 //
-//	number | scope | origin table | runs | number of changes | order | changes
+//	number | flags | scope | new origins | runs | number of changes | order | changes
+//
+// Origins go by numbers that hold for the session, one way: a chunk brings along
+// those that no chunk before it named. From time to time the sender starts the
+// numbers anew, which a flag says, so that neither side remembers too many.
 //
 // A run is a stretch of one origin's changes without a gap: the origin, the
-// number of its first change in the chunk and, unless that is 1, the chain
-// digest before it. The order says from which run how many changes come next,
-// until all have come: so the numbers need not be sent, and the sender may mix
-// origins as it likes.
+// number of its first change in the chunk, and the chain digest before it. The
+// digest is left out where it is known: before the first change of all, and
+// where the run goes on from what the same session carried. The order says from
+// which run how many changes come next, until all have come: so the numbers need
+// not be sent, and the sender may mix origins as it likes.
 //
 // Each change is its canonical form, but for the origins that it names: these
-// are numbers in the table of the chunk (a count plus one, then the numbers; 0
-// stands for the same ones as those of the change before). The receiver puts
-// the canonical form together without understanding it, so a change of a later
-// version travels through older replicas byte for byte.
+// are numbers too (a count plus one, then the numbers; 0 stands for the same ones
+// as those of the change before). The receiver puts the canonical form together
+// without understanding it, so a change of a later version travels through older
+// replicas byte for byte.
 type chunk struct {
 	number uint64
 	scope  string
@@ -32,10 +37,13 @@ type chunk struct {
 	bytes  int // canonical, of all changes
 }
 
+// run has in before the chain digest before its first change, unless continues
+// is set: then it goes on from what this session carried.
 type run struct {
-	origin clock.Origin
-	first  uint64
-	before crdt.Hash // zero where first is 1
+	origin    clock.Origin
+	first     uint64
+	before    crdt.Hash // zero where first is 1
+	continues bool
 }
 
 type chunkItem struct {
@@ -44,6 +52,12 @@ type chunkItem struct {
 	encoded []byte
 }
 
+// chunkAnew marks a chunk at which the numbers of origins start anew.
+const chunkAnew = 1
+
+// tableOrigins is how many origins are numbered before the sender starts anew.
+const tableOrigins = 4096
+
 // split cuts a canonical change into the origins that it names and the rest.
 func split(encoded []byte) (*clock.Table, []byte, error) {
 	r := codec.NewReader(encoded)
@@ -51,51 +65,60 @@ func split(encoded []byte) (*clock.Table, []byte, error) {
 	return t, encoded[r.Offset():], r.Err()
 }
 
-// encodeChunk writes changes as one chunk. Those of one origin must follow each
-// other without a gap.
-func encodeChunk(number uint64, scope string, changes []Change) ([]byte, error) {
-	var table clock.Table
-	var runs []run
+// chunkWriter writes chunks, and knows which origins those before it named.
+type chunkWriter struct {
+	table clock.Table
+}
+
+// encode writes changes as one chunk, as many as fit the limits on a chunk, at
+// least one. Those of one origin must follow each other without a gap. sent
+// tells whether this session carried a dot.
+func (cw *chunkWriter) encode(number uint64, scope string, changes []Change, sent func(clock.Dot) bool) (b []byte, taken int, err error) {
+	var flags byte
+	if cw.table.Len() > tableOrigins {
+		cw.table.Reset()
+		flags = chunkAnew
+	}
+	known := cw.table.Len()
+	runs, order, body := codec.NewWriter(nil), codec.NewWriter(nil), codec.NewWriter(make([]byte, 0, 4<<10))
 	of := map[clock.Origin]int{}
-	for i := range changes {
-		d := changes[i].Dot
-		if _, ok := of[d.Origin]; !ok {
-			of[d.Origin] = len(runs)
-			runs = append(runs, run{d.Origin, d.N, changes[i].Before})
-			table.Number(d.Origin)
-		}
-	}
-	body := codec.NewWriter(make([]byte, 0, 4<<10))
-	body.Uvarint(uint64(len(runs)))
-	for _, r := range runs {
-		clock.WriteOrigin(body, &table, r.origin)
-		body.Uvarint(r.first)
-		if r.first > 1 {
-			writeHash(body, r.before)
-		}
-	}
-	body.Uvarint(uint64(len(changes)))
-	for i := 0; i < len(changes); {
-		n := 1
-		for i+n < len(changes) && changes[i+n].Dot.Origin == changes[i].Dot.Origin {
-			n++
-		}
-		body.Uvarint(uint64(of[changes[i].Dot.Origin]))
-		body.Uvarint(uint64(n))
-		i += n
-	}
-	var last []uint32
-	for i := range changes {
-		t, rest, err := split(changes[i].Encoded)
+	var names, last []uint32
+	run, count := -1, 0 // the run that the order is in
+	for ; taken < min(len(changes), maxChunkChanges); taken++ {
+		c := &changes[taken]
+		t, rest, err := split(c.Encoded)
 		if err != nil {
-			return nil, fmt.Errorf("%w: change %v: %w", ErrStore, changes[i].Dot, err)
+			return nil, 0, fmt.Errorf("%w: change %v: %w", ErrStore, c.Dot, err)
 		}
-		names := make([]uint32, t.Len())
-		for n := range names {
-			o, _ := t.Origin(uint32(n))
-			names[n] = table.Number(o)
+		if taken > 0 && cw.table.Len()-known+t.Len() >= clock.MaxOrigins {
+			break
 		}
-		if i > 0 && slices.Equal(names, last) {
+		i, ok := of[c.Dot.Origin]
+		if !ok {
+			i = len(of)
+			of[c.Dot.Origin] = i
+			clock.WriteOrigin(runs, &cw.table, c.Dot.Origin)
+			runs.Uvarint(c.Dot.N)
+			if c.Dot.N > 1 {
+				continues := sent(clock.Dot{Origin: c.Dot.Origin, N: c.Dot.N - 1})
+				if runs.Bool(continues); !continues {
+					writeHash(runs, c.Before)
+				}
+			}
+		}
+		if i != run && count > 0 {
+			order.Uvarint(uint64(run))
+			order.Uvarint(uint64(count))
+			count = 0
+		}
+		run = i
+		count++
+		names = names[:0]
+		for n := range uint32(t.Len()) {
+			o, _ := t.Origin(n)
+			names = append(names, cw.table.Number(o))
+		}
+		if taken > 0 && slices.Equal(names, last) {
 			body.Uvarint(0)
 		} else {
 			body.Uvarint(uint64(len(names)) + 1)
@@ -103,60 +126,64 @@ func encodeChunk(number uint64, scope string, changes []Change) ([]byte, error) 
 				body.Uvarint(uint64(n))
 			}
 		}
-		last = names
+		names, last = last, names
 		body.Blob(rest)
 	}
-	w := codec.NewWriter(make([]byte, 0, body.Len()+25*table.Len()+len(scope)+16))
+	order.Uvarint(uint64(run))
+	order.Uvarint(uint64(count))
+	var added clock.Table
+	for n := known; n < cw.table.Len(); n++ {
+		o, _ := cw.table.Origin(uint32(n))
+		added.Number(o)
+	}
+	w := codec.NewWriter(make([]byte, 0, runs.Len()+order.Len()+body.Len()+25*added.Len()+len(scope)+24))
 	w.Uvarint(number)
+	w.Byte(flags)
 	w.String(scope)
-	table.Write(w)
+	added.Write(w)
+	w.Uvarint(uint64(len(of)))
+	w.Raw(runs.Bytes())
+	w.Uvarint(uint64(taken))
+	w.Raw(order.Bytes())
 	w.Raw(body.Bytes())
-	return w.Bytes(), nil
+	return w.Bytes(), taken, nil
 }
 
-// decodeChunk reads what encodeChunk wrote, up to maxBytes of canonical
-// changes. What the changes say is not looked at.
-func decodeChunk(b []byte, maxBytes int) (*chunk, error) {
+// chunkReader reads chunks, and knows which origins those before it named.
+type chunkReader struct {
+	table clock.Table
+}
+
+// decode reads what encode wrote, up to maxBytes of canonical changes. What the
+// changes say is not looked at. After an error the reader is of no more use.
+func (cr *chunkReader) decode(b []byte, maxBytes int) (*chunk, error) {
 	r := codec.NewReader(b)
-	c := &chunk{number: r.Uvarint(), scope: r.String("scope", maxScopeName)}
-	table := clock.ReadTable(r, clock.MaxOrigins)
-	seen := map[clock.Origin]bool{}
-	for range r.Count("runs", maxChunkChanges, 2) {
-		u := run{origin: clock.ReadOrigin(r, table), first: r.Uvarint()}
-		if u.first > 1 {
-			u.before = readHash(r)
+	c := &chunk{number: r.Uvarint()}
+	flags := r.Byte()
+	c.scope = r.String("scope", maxScopeName)
+	switch {
+	case flags == chunkAnew:
+		cr.table.Reset()
+	case flags != 0, cr.table.Len() > tableOrigins:
+		r.Fail("chunk flags", codec.ErrMalformed)
+	}
+	added := clock.ReadTable(r, clock.MaxOrigins)
+	for n := range uint32(added.Len()) {
+		o, _ := added.Origin(n)
+		if want := cr.table.Len(); cr.table.Number(o) != uint32(want) {
+			r.Fail("origins", codec.ErrNotCanonical)
 		}
-		if u.first == 0 || seen[u.origin] {
-			r.Fail("run", codec.ErrMalformed)
-		}
-		if r.Err() != nil {
-			return nil, r.Err()
-		}
-		seen[u.origin] = true
-		c.runs = append(c.runs, u)
+	}
+	if err := c.readRuns(r, &cr.table); err != nil {
+		return nil, err
 	}
 	if err := c.readOrder(r); err != nil {
 		return nil, err
 	}
-	var origins []clock.Origin
 	var head []byte // the canonical table of origins
 	for i := range c.items {
 		if k := r.Count("origins", clock.MaxOrigins+1, 0); k > 0 {
-			var t clock.Table
-			origins = origins[:0]
-			for range k - 1 {
-				o := clock.ReadOrigin(r, table)
-				if r.Err() != nil {
-					return nil, r.Err()
-				}
-				if t.Number(o) != uint32(len(origins)) {
-					r.Fail("origins", codec.ErrNotCanonical)
-				}
-				origins = append(origins, o)
-			}
-			w := codec.NewWriter(nil)
-			t.Write(w)
-			head = w.Bytes()
+			head = readNames(r, &cr.table, k-1)
 		} else if i == 0 {
 			r.Fail("origins", codec.ErrNotCanonical)
 		}
@@ -170,6 +197,61 @@ func decodeChunk(b []byte, maxBytes int) (*chunk, error) {
 		c.items[i].encoded = slices.Concat(head, rest)
 	}
 	return c, r.Close()
+}
+
+// readNames reads the origins that a change names and returns the table with
+// which its canonical form begins.
+func readNames(r *codec.Reader, table *clock.Table, count int) []byte {
+	var t clock.Table
+	for i := range count {
+		o := clock.ReadOrigin(r, table)
+		if r.Err() == nil && t.Number(o) != uint32(i) {
+			r.Fail("origins", codec.ErrNotCanonical)
+		}
+		if r.Err() != nil {
+			return nil
+		}
+	}
+	w := codec.NewWriter(nil)
+	t.Write(w)
+	return w.Bytes()
+}
+
+func (c *chunk) readRuns(r *codec.Reader, table *clock.Table) error {
+	seen := map[clock.Origin]bool{}
+	for range r.Count("runs", maxChunkChanges, 2) {
+		u := run{origin: clock.ReadOrigin(r, table), first: r.Uvarint()}
+		if u.first > 1 {
+			if u.continues = r.Bool(); !u.continues {
+				u.before = readHash(r)
+			}
+		}
+		if u.first == 0 || seen[u.origin] {
+			r.Fail("run", codec.ErrMalformed)
+		}
+		if r.Err() != nil {
+			break
+		}
+		seen[u.origin] = true
+		c.runs = append(c.runs, u)
+	}
+	return r.Err()
+}
+
+// encodeChunk writes a chunk that stands alone, as [chunkWriter.encode] does.
+func encodeChunk(number uint64, scope string, changes []Change) (b []byte, taken int, err error) {
+	var w chunkWriter
+	return w.encode(number, scope, changes, func(clock.Dot) bool { return false })
+}
+
+// decodeChunk reads a chunk that stands alone.
+func decodeChunk(b []byte, maxBytes int) (*chunk, error) {
+	var r chunkReader
+	c, err := r.decode(b, maxBytes)
+	if err == nil && slices.ContainsFunc(c.runs, func(u run) bool { return u.continues }) {
+		return nil, &codec.DecodeError{What: "run", Err: codec.ErrMalformed}
+	}
+	return c, err
 }
 
 // readOrder gives each change its dot.

@@ -109,8 +109,9 @@ type scope struct {
 	// peer covers what the peer has, and what is on its way to it.
 	peer  clock.VersionVector
 	heads map[clock.Origin]head // where further than own
-	queue []clock.Range         // to be sent
-	held  bool                  // there is more to send, once the peer has checked its own origins
+	sent  map[clock.Origin]uint64
+	queue []clock.Range // to be sent
+	held  bool          // there is more to send, once the peer has checked its own origins
 	// blocked are origins of which nothing more can be sent in this session.
 	blocked map[clock.Origin]bool
 }

@@ -34,6 +34,9 @@ type fakeScope struct {
 	class uint8
 	rows  map[clock.Origin][]fakeRow
 	tilt  bool // gives a wrong fingerprint
+
+	applied clock.Context
+	sum     crdt.Sum
 }
 
 type fakeRow struct {
@@ -65,6 +68,7 @@ func (s *fakeStore) clone() *fakeStore {
 		for o, rows := range sc.rows {
 			c.rows[o] = slices.Clone(rows)
 		}
+		c.recount()
 		t.scopes[name] = c
 	}
 	return t
@@ -93,6 +97,28 @@ func (sc *fakeScope) add(o clock.Origin, encoded []byte, waits bool) {
 	before, _ := sc.chainAt(o, uint64(len(sc.rows[o])))
 	h := crdt.HashOf(encoded)
 	sc.rows[o] = append(sc.rows[o], fakeRow{encoded, h, crdt.Chain(before, h), waits})
+	if !waits {
+		sc.count(clock.Dot{Origin: o, N: uint64(len(sc.rows[o]))}, h)
+	}
+}
+
+func (sc *fakeScope) count(d clock.Dot, h crdt.Hash) {
+	sc.applied.Add(d)
+	var wide [32]byte
+	copy(wide[:], h[:])
+	sc.sum.Add(wide)
+}
+
+// recount starts the sums anew, after rows were taken away.
+func (sc *fakeScope) recount() {
+	sc.applied, sc.sum = clock.Context{}, crdt.Sum{}
+	for o, rows := range sc.rows {
+		for i, r := range rows {
+			if !r.waits {
+				sc.count(clock.Dot{Origin: o, N: uint64(i) + 1}, r.hash)
+			}
+		}
+	}
 }
 
 func change(d clock.Dot, key, actor string) *crdt.Change {
@@ -138,6 +164,21 @@ func (s *fakeStore) writeBig(scope string, size int) {
 	sc.add(s.self, c.Encode(), false)
 }
 
+// writeSeen makes a change that names many origins.
+func (s *fakeStore) writeSeen(scope string, origins, serial int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc := s.scope(scope)
+	c := change(clock.Dot{Origin: s.self, N: uint64(len(sc.rows[s.self])) + 1}, scope+"/seen", "ann")
+	ref := []crdt.Ref{{Dot: clock.Dot{Origin: s.self, N: 1 << 40}}}
+	var seen clock.VersionVector
+	for n := range origins {
+		seen.Set(origin('y', uint64(origins*serial+n)+1), 1)
+	}
+	c.Parts[0].Birth, c.Parts[0].Births, c.Parts[0].Delete = nil, ref, &crdt.Deletion{Births: ref, Seen: seen}
+	sc.add(s.self, c.Encode(), false)
+}
+
 // has is how many changes of an origin the store has in a scope.
 func (s *fakeStore) has(scope string, o clock.Origin) int {
 	s.mu.Lock()
@@ -155,24 +196,15 @@ func (s *fakeStore) Status() (Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(s.scopes)) {
 		sc := s.scopes[name]
 		out := ScopeStatus{Name: name, Class: sc.class, Chains: map[clock.Origin]crdt.Hash{}}
-		var sum crdt.Sum
 		for o, rows := range sc.rows {
-			if len(rows) == 0 {
-				continue
-			}
-			out.Stored.Set(o, uint64(len(rows)))
-			out.Chains[o] = rows[len(rows)-1].chain
-			for i, r := range rows {
-				if !r.waits {
-					out.Applied.Add(clock.Dot{Origin: o, N: uint64(i) + 1})
-					var h [32]byte
-					copy(h[:], r.hash[:])
-					sum.Add(h)
-				}
+			if len(rows) > 0 {
+				out.Stored.Set(o, uint64(len(rows)))
+				out.Chains[o] = rows[len(rows)-1].chain
 			}
 		}
+		out.Applied = sc.applied.Clone()
 		w := codec.NewWriter(nil)
-		sum.Write(w)
+		sc.sum.Write(w)
 		w.Bool(sc.tilt)
 		out.Fingerprint = crdt.HashOf(w.Bytes())
 		st.Scopes = append(st.Scopes, out)
@@ -285,7 +317,8 @@ func (s *fakeStore) Reissue(scope string, o clock.Origin, common uint64) (clock.
 		ch.Dot = clock.Dot{Origin: s.self, N: uint64(len(sc.rows[s.self])) + 1}
 		sc.add(s.self, ch.Encode(), r.waits)
 	}
-	sc.rows[o] = slices.Clone(sc.rows[o][:uint64(len(sc.rows[o]))-uint64(len(lost))])
+	sc.rows[o] = slices.Clone(sc.rows[o][:len(sc.rows[o])-len(lost)])
+	sc.recount()
 	return s.self, s.fail["reissue"]
 }
 

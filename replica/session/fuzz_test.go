@@ -151,7 +151,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add(uint8(frameAck), k.encode(1000))
 	f.Add(uint8(frameBye), e.encode())
 	d := clock.Dot{Origin: origin('a', 1), N: 1}
-	if b, err := encodeChunk(1, "s", []Change{{Dot: d, Encoded: change(d, "k", "ann").Encode()}}); err == nil {
+	if b, _, err := encodeChunk(1, "s", []Change{{Dot: d, Encoded: change(d, "k", "ann").Encode()}}); err == nil {
 		f.Add(uint8(frameChunk), b)
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {

@@ -62,16 +62,18 @@ func TestTranscripts(t *testing.T) {
 				r.write("visits", "visits/new", "ann")
 				return r, b
 			}},
-		{name: "live", story: "Both stay connected. b writes, then a; then a is asked to stop.",
+		{name: "live", story: "Both stay connected. b writes, then a twice; then a is asked to stop.",
 			stores: func(t *testing.T) (*fakeStore, *fakeStore) { return newFake('a'), newFake('b') },
 			cfg:    Config{Live: true},
 			then: func(p *pair) {
 				p.b.store.write("visits", "visits/1", "bob")
 				p.b.changed = true
 				p.run()
-				p.a.store.write("visits", "visits/2", "ann")
-				p.a.changed = true
-				p.run()
+				for _, key := range []string{"visits/2", "visits/3"} {
+					p.a.store.write("visits", key, "ann")
+					p.a.changed = true
+					p.run()
+				}
 				p.a.core.Stop(p.now)
 				p.run()
 			}},
@@ -119,6 +121,13 @@ func TestTranscripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+func cond(c bool, yes, no string) string {
+	if c {
+		return yes
+	}
+	return no
 }
 
 func nameOf(s *side) string { return string(s.store.self.Replica[:1]) }
@@ -185,14 +194,14 @@ func describe(f codec.Frame, from *side) string {
 		}
 		return b.String()
 	case frameChunk:
-		c, err := decodeChunk(f.Body, 1<<20)
+		c, err := from.said.decode(f.Body, 1<<20)
 		if err != nil {
 			return err.Error()
 		}
 		var b strings.Builder
 		fmt.Fprintf(&b, "chunk %d of %s:", c.number, c.scope)
 		for _, r := range c.runs {
-			fmt.Fprintf(&b, " %v from %d after %s;", r.origin, r.first, short(r.before))
+			fmt.Fprintf(&b, " %v from %d after %s;", r.origin, r.first, cond(r.continues, "the chunks before", short(r.before)))
 		}
 		for _, it := range c.items {
 			fmt.Fprintf(&b, " %v %s", it.dot, keyOf(it.encoded))

@@ -15,7 +15,21 @@ import (
 // hostile is a peer made by hand, after an honest hello.
 type hostile struct {
 	*pair
-	t *testing.T
+	t      *testing.T
+	chunks chunkWriter
+	number uint64
+}
+
+// chunk writes the next chunk, with one change.
+func (h *hostile) chunk(scope string, d clock.Dot) []byte {
+	h.t.Helper()
+	h.number++
+	changes := []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}}
+	b, _, err := h.chunks.encode(h.number, scope, changes, func(clock.Dot) bool { return false })
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return b
 }
 
 // meetHostile brings side a to where it waits for the peer's status.
@@ -23,7 +37,7 @@ func meetHostile(t *testing.T, a *fakeStore, cfg Config) *hostile {
 	t.Helper()
 	b := newFake('b')
 	b.writeMany("other", 1)
-	h := &hostile{newPair(a, b, cfg, Config{}), t}
+	h := &hostile{pair: newPair(a, b, cfg, Config{}), t: t}
 	h.start()
 	h.deliver(h.b, h.a)
 	h.b.out, h.a.out = nil, nil
@@ -55,7 +69,7 @@ func TestHostileFrames(t *testing.T) {
 		return encodeStatus([]*ScopeStatus{s}, self.Replica)
 	}
 	goodChunk := func(number uint64) []byte {
-		b, err := encodeChunk(number, "s", []Change{{Dot: clock.Dot{Origin: origin('x', 1), N: 1},
+		b, _, err := encodeChunk(number, "s", []Change{{Dot: clock.Dot{Origin: origin('x', 1), N: 1},
 			Encoded: change(clock.Dot{Origin: origin('x', 1), N: 1}, "s/1", "eve").Encode()}})
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +131,7 @@ func TestHostileFrames(t *testing.T) {
 			h.sayStatus()
 			h.say(frameChunk, 0, goodChunk(1))
 			h.say(frameChunk, 0, goodChunk(1))
-		}, ErrProtocol},
+		}, ErrBadFrame},
 		{"chunk cut off", func(h *hostile) { h.sayStatus(); h.say(frameChunk, 0, goodChunk(1)[:20]) }, ErrBadFrame},
 		{"chunk with a tail", func(h *hostile) { h.sayStatus(); h.say(frameChunk, 0, append(goodChunk(1), 1)) }, ErrBadFrame},
 		{"query for a foreign origin", func(h *hostile) {
@@ -199,7 +213,7 @@ func TestHostileNumbers(t *testing.T) {
 	}
 	// A run that ends where numbers do.
 	d := clock.Dot{Origin: origin('x', 1), N: math.MaxUint64}
-	b, err := encodeChunk(1, "s", []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}})
+	b, _, err := encodeChunk(1, "s", []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +222,7 @@ func TestHostileNumbers(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	d2 := clock.Dot{Origin: d.Origin, N: 0}
-	b, _ = encodeChunk(2, "s", []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}, {Dot: d2, Encoded: change(d, "k", "eve").Encode()}})
+	b, _, _ = encodeChunk(2, "s", []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}, {Dot: d2, Encoded: change(d, "k", "eve").Encode()}})
 	h.say(frameChunk, 0, b)
 	wantClosed(t, h.a, ErrBadFrame)
 }
@@ -230,11 +244,7 @@ func TestScopeLimit(t *testing.T) {
 	h.sayStatus()
 	for i := range 30 {
 		d := clock.Dot{Origin: origin('x', 1), N: 1}
-		b, err := encodeChunk(uint64(i)+1, fmt.Sprintf("s%02d", i), []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.say(frameChunk, 0, b)
+		h.say(frameChunk, 0, h.chunk(fmt.Sprintf("s%02d", i), d))
 	}
 	if r := h.a.core.report.Received.Verdicts; r.Applied != 20 || r.Refused != 10 || len(a.scopes) != 20 {
 		t.Errorf("%+v", r)
@@ -262,15 +272,10 @@ func TestInFlightLimit(t *testing.T) {
 	a := newFake('a')
 	h := meetHostile(t, a, Config{MaxInFlight: 3})
 	h.sayStatus()
-	h.a.odd = &oddStore{fakeStore: a}
 	d := clock.Dot{Origin: origin('x', 1), N: 1}
-	for i := range 5 {
-		b, err := encodeChunk(uint64(i)+1, "s", []Change{{Dot: d, Encoded: change(d, "k", "eve").Encode()}})
-		if err != nil {
-			t.Fatal(err)
-		}
+	for range 5 {
 		// The store does not answer.
-		h.a.core.Receive(codec.AppendFrame(nil, codec.Frame{Type: frameChunk, Body: b}), h.now)
+		h.a.core.Receive(codec.AppendFrame(nil, codec.Frame{Type: frameChunk, Body: h.chunk("s", d)}), h.now)
 	}
 	h.drain(h.a)
 	wantClosed(t, h.a, ErrLimit)

@@ -177,17 +177,16 @@ func TestOldIncarnation(t *testing.T) {
 	}
 
 	// A finished incarnation with another end is re-issued all the same.
-	other := newFake('c')
 	fork := a.clone()
 	fork.self = origin('a', 10)
 	fork.scopes["s"].rows[a.self] = fork.scopes["s"].rows[a.self][:7]
+	fork.scopes["s"].recount()
 	fork.scopes["s"].add(a.self, change(clock.Dot{Origin: a.self, N: 8}, "branch", "ann").Encode(), false)
 	rf, _ := mustSync(t, fork, b, Config{}, Config{})
 	if len(rf.Reissued) != 1 || rf.Reissued[0].Common != 7 {
 		t.Errorf("%+v", rf.Reissued)
 	}
 	mustEqual(t, fork, b)
-	_ = other
 }
 
 // TestStaleStatus lets a store move on between its status and the peer's: no
@@ -255,7 +254,7 @@ func TestOwnHistoryFromOutside(t *testing.T) {
 	d := forged.write("s", "forged", "eve")
 	batch, _ := forged.Changes("s", []clock.Range{{Origin: d.Origin, From: 3, To: 3}}, 1000)
 	p.b.core.send.number++
-	body, err := encodeChunk(p.b.core.send.number, "s", batch.Changes)
+	body, _, err := encodeChunk(p.b.core.send.number, "s", batch.Changes)
 	if err != nil {
 		t.Fatal(err)
 	}

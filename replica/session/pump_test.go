@@ -23,6 +23,7 @@ type side struct {
 	held    []Result
 	changed bool // the store changed
 	odd     *oddStore
+	said    chunkReader // of what it sent, for transcripts
 	skew    time.Duration
 }
 

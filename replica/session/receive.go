@@ -10,6 +10,7 @@ import (
 
 // receiver is what comes from the peer.
 type receiver struct {
+	chunks    chunkReader
 	queue     []*chunk // the first is being worked on
 	bytes     int      // of the queue
 	busy      bool
@@ -24,7 +25,7 @@ func (c *Core) onChunk(body []byte) {
 		c.fail(violation("chunk that was not asked for"))
 		return
 	}
-	ch, err := decodeChunk(body, c.cfg.MaxChunkBytes)
+	ch, err := c.recv.chunks.decode(body, c.cfg.MaxChunkBytes)
 	if err != nil {
 		c.fail(classify("chunk", err))
 		return
@@ -140,6 +141,8 @@ func (c *Core) join(in *intake, i int, here ChainAt) {
 	switch {
 	case !here.Known:
 		in.bad[i] = CodeGap
+	case u.continues:
+		in.runs[i].before = here.Hash
 	case here.Hash != u.before:
 		in.bad[i] = CodeFork
 		c.alarm(Alarm{Kind: Fork, Scope: in.chunk.scope, Dot: clock.Dot{Origin: u.origin, N: u.first}, Own: here.Hash, Peer: u.before})

@@ -21,6 +21,7 @@ type sender struct {
 	ready       *outgoing // read, and waiting for room
 	flight      []*outgoing
 	number      uint64
+	chunks      chunkWriter
 	chunkBytes  int           // what the next chunk should weigh
 	base        time.Duration // the fastest acknowledgement: what does not hang on the size
 	measured    bool          // there was one
@@ -35,13 +36,6 @@ type outgoing struct {
 	bytes   int // canonical
 	load    int // bytes in flight as it was sent, with its own
 	sentAt  time.Time
-}
-
-func (o *outgoing) weigh() *outgoing {
-	for i := range o.changes {
-		o.bytes += len(o.changes[i].Encoded)
-	}
-	return o
 }
 
 // smallChunk is where a link is taken for a slow one, on which a long queue
@@ -262,17 +256,10 @@ func (c *Core) took(s *scope, asked []clock.Range, b Batch) {
 	if len(take) == 0 {
 		return
 	}
-	if len(take) > maxChunkChanges {
-		// The rest is read again: a chunk of so many changes is rare.
-		for _, ch := range take[maxChunkChanges:] {
-			if ch.Dot.N <= s.peer.Get(ch.Dot.Origin) {
-				s.peer.Set(ch.Dot.Origin, ch.Dot.N-1)
-			}
-		}
-		take = take[:maxChunkChanges]
-		c.plan(s)
+	o := &outgoing{scope: s, changes: take}
+	for i := range take {
+		o.bytes += len(take[i].Encoded)
 	}
-	o := (&outgoing{scope: s, changes: take}).weigh()
 	if !c.room(o.bytes) {
 		c.send.ready = o
 		return
@@ -303,10 +290,28 @@ func (c *Core) sendChunk(o *outgoing) {
 	c.send.number++
 	o.number = c.send.number
 	o.sentAt = c.now
-	body, err := encodeChunk(o.number, o.scope.name, o.changes)
+	s := o.scope
+	body, taken, err := c.send.chunks.encode(o.number, s.name, o.changes, func(d clock.Dot) bool { return s.sent[d.Origin] == d.N })
 	if err != nil {
 		c.fail(err)
 		return
+	}
+	if taken < len(o.changes) {
+		// The rest is read again: a chunk that is too full is rare.
+		for _, ch := range o.changes[taken:] {
+			if ch.Dot.N <= s.peer.Get(ch.Dot.Origin) {
+				s.peer.Set(ch.Dot.Origin, ch.Dot.N-1)
+			}
+		}
+		o.changes = o.changes[:taken]
+		c.plan(s)
+	}
+	if o.bytes = 0; s.sent == nil {
+		s.sent = map[clock.Origin]uint64{}
+	}
+	for i := range o.changes {
+		o.bytes += len(o.changes[i].Encoded)
+		s.sent[o.changes[i].Dot.Origin] = o.changes[i].Dot.N
 	}
 	c.write(frameChunk, 0, body)
 	c.send.flight = append(c.send.flight, o)

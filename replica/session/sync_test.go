@@ -119,9 +119,10 @@ func TestUrgentScopesFirst(t *testing.T) {
 	p.start()
 	p.run()
 	var order []string
+	var chunks chunkReader
 	for _, f := range framesOf(t, p.a.sent) {
 		if f.Type == frameChunk {
-			c, err := decodeChunk(f.Body, 1<<20)
+			c, err := chunks.decode(f.Body, 1<<20)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -79,7 +79,7 @@ func TestTimeoutsDespitePings(t *testing.T) {
 			p.pump()
 		}
 		begun := p.now
-		h := &hostile{p, t}
+		h := &hostile{pair: p, t: t}
 		for p.a.closed == nil && p.now.Sub(begun) < time.Hour {
 			p.now = p.now.Add(5 * time.Second)
 			p.a.core.Tick(p.now)

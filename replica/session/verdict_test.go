@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/concord-crdt/concord/clock"
-	"github.com/concord-crdt/concord/codec"
-	"github.com/concord-crdt/concord/crdt"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -262,49 +260,5 @@ func TestStoreBreaksContract(t *testing.T) {
 			mustSync(t, odd.fakeStore, b, Config{}, Config{})
 			mustEqual(t, odd.fakeStore, b)
 		})
-	}
-}
-
-func TestChunkCoding(t *testing.T) {
-	x, y := origin('x', 1), origin('y', 1)
-	mixed := []Change{
-		{Dot: clock.Dot{Origin: x, N: 4}, Before: crdt.Hash{1}},
-		{Dot: clock.Dot{Origin: y, N: 1}},
-		{Dot: clock.Dot{Origin: y, N: 2}},
-		{Dot: clock.Dot{Origin: x, N: 5}},
-		{Dot: clock.Dot{Origin: y, N: 3}},
-	}
-	total := 0
-	for i := range mixed {
-		c := change(mixed[i].Dot, fmt.Sprint("s/", i), "ann")
-		c.Parts[0].Birth = nil
-		c.Parts[0].Births = []crdt.Ref{{Dot: clock.Dot{Origin: y, N: 9}, Digest: 7}}
-		c.Parts[0].Delete = &crdt.Deletion{Births: c.Parts[0].Births}
-		mixed[i].Encoded = c.Encode()
-		total += len(mixed[i].Encoded)
-	}
-	b, err := encodeChunk(12, "s", mixed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := decodeChunk(b, total)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.number != 12 || c.scope != "s" || c.bytes != total || len(c.runs) != 2 || c.runs[0] != (run{x, 4, crdt.Hash{1}}) || c.runs[1] != (run{y, 1, crdt.Hash{}}) {
-		t.Errorf("%+v", c)
-	}
-	for i, it := range c.items {
-		if it.dot != mixed[i].Dot || !bytes.Equal(it.encoded, mixed[i].Encoded) {
-			t.Errorf("change %d: %v %x", i, it.dot, it.encoded)
-		}
-	}
-	if _, err := decodeChunk(b, total-1); !errors.Is(err, codec.ErrLimit) {
-		t.Errorf("above the limit: %v", err)
-	}
-	for n := range b {
-		if _, err := decodeChunk(b[:n], total); err == nil {
-			t.Errorf("cut to %d bytes: accepted", n)
-		}
 	}
 }
