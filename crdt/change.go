@@ -95,8 +95,13 @@ const (
 
 // table collects the dots that the change names, each with its digest.
 func (c *Change) table() *dotTable {
-	t := &dotTable{}
-	var refs []Ref
+	count := 0
+	for i := range c.Parts {
+		for _, named := range c.Parts[i].references() {
+			count += len(named)
+		}
+	}
+	refs := make([]Ref, 0, count)
 	for i := range c.Parts {
 		p := &c.Parts[i]
 		for _, named := range p.references() {
@@ -108,6 +113,7 @@ func (c *Change) table() *dotTable {
 	}
 	slices.SortFunc(refs, func(a, b Ref) int { return a.Dot.Compare(b.Dot) })
 	refs = slices.CompactFunc(refs, func(a, b Ref) bool { return a.Dot == b.Dot })
+	t := &dotTable{dots: make([]clock.Dot, 0, len(refs)), digests: make([]uint32, 0, len(refs))}
 	for _, r := range refs {
 		t.dots = append(t.dots, r.Dot)
 		t.digests = append(t.digests, r.Digest)
@@ -360,7 +366,7 @@ func saw(p *Patch, dots *dotTable) (refs []Ref) {
 // equal encodings; the hash chain is over them.
 func (c *Change) Encode() []byte {
 	var t clock.Table
-	body := codec.NewWriter(nil)
+	body := codec.NewWriter(make([]byte, 0, 192))
 	c.Write(body, &t)
 	w := codec.NewWriter(make([]byte, 0, body.Len()+32))
 	t.Write(w)
@@ -423,8 +429,11 @@ func newRefs(s *State, dots []clock.Dot) []Ref {
 	}
 	refs := make([]Ref, 0, len(dots))
 	for _, d := range dots {
-		m, _ := s.metas.get(d)
-		refs = append(refs, Ref{d, m.Digest})
+		ref := Ref{Dot: d}
+		if m, ok := s.metas.peek(d); ok {
+			ref.Digest = m.Digest
+		}
+		refs = append(refs, ref)
 	}
 	return refs
 }

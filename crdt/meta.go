@@ -87,12 +87,34 @@ func (t *metaTable) before(d clock.Dot) (m Meta, ok bool) {
 }
 
 func (t *metaTable) get(d clock.Dot) (Meta, bool) {
-	rows := t.origins[d.Origin]
-	i := sort.Search(len(rows), func(i int) bool { return rows[i].n >= d.N })
-	if i == len(rows) || rows[i].n != d.N {
+	rows, i := t.find(d)
+	if i < 0 {
 		return Meta{}, false
 	}
 	return expand(d.Origin, rows, i), true
+}
+
+// peek is get without the heads.
+func (t *metaTable) peek(d clock.Dot) (*Meta, bool) {
+	rows, i := t.find(d)
+	if i < 0 {
+		return nil, false
+	}
+	return &rows[i].Meta, true
+}
+
+// find returns the rows of d's origin, and the place of d among them or -1. The
+// last change is the one that is asked for most.
+func (t *metaTable) find(d clock.Dot) ([]metaRow, int) {
+	rows := t.origins[d.Origin]
+	i := len(rows) - 1
+	if i >= 0 && rows[i].n != d.N {
+		i = sort.Search(i, func(i int) bool { return rows[i].n >= d.N })
+		if rows[i].n != d.N {
+			return nil, -1
+		}
+	}
+	return rows, i
 }
 
 func expand(o clock.Origin, rows []metaRow, i int) Meta {

@@ -50,16 +50,27 @@ func (p *Patch) empty() bool {
 // one slot under a key.
 func (p *Patch) kid(k slot) *Patch {
 	if p.index == nil {
-		p.index = map[Key]*Patch{}
+		if i := slices.IndexFunc(p.Kids, func(c PatchKid) bool { return c.Key == k.Key }); i >= 0 {
+			return p.Kids[i].Patch
+		}
+	} else if c := p.index[k.Key]; c != nil {
+		return c
 	}
-	c := p.index[k.Key]
-	if c == nil {
-		c = &Patch{Shape: k.shape}
+	c := &Patch{Shape: k.shape}
+	p.Kids = append(p.Kids, PatchKid{k.Key, c})
+	if p.index == nil && len(p.Kids) > maxLinear {
+		p.index = map[Key]*Patch{}
+		for _, c := range p.Kids {
+			p.index[c.Key] = c.Patch
+		}
+	} else if p.index != nil {
 		p.index[k.Key] = c
-		p.Kids = append(p.Kids, PatchKid{k.Key, c})
 	}
 	return c
 }
+
+// maxLinear is up to how many kids are searched one by one.
+const maxLinear = 8
 
 // prune drops what turned out empty (added and taken back in one change) and
 // sorts the rest.

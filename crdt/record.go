@@ -71,7 +71,7 @@ func (r *Record) Check(c *Change, p *Part) error {
 	}
 	for _, refs := range p.references() {
 		for _, ref := range refs {
-			if m, ok := r.metas.get(ref.Dot); ok && m.Digest != ref.Digest {
+			if m, ok := r.metas.peek(ref.Dot); ok && m.Digest != ref.Digest {
 				return fmt.Errorf("record %q, change %v names %v: %w", p.Key, c.Dot, ref.Dot, ErrFork)
 			}
 		}
@@ -206,7 +206,7 @@ func (r *Record) advanceHeads(d clock.Dot, seen []clock.Dot) {
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
 	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Births: Dots(p.Births), Edits: p.Patch != nil}
 	for _, h := range m.Heads {
-		if hm, ok := r.metas.get(h); ok && hm.Stamp >= m.Stamp {
+		if hm, ok := r.metas.peek(h); ok && hm.Stamp >= m.Stamp {
 			m.Stamp = hm.Stamp.Next()
 		}
 	}

@@ -325,7 +325,7 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 					rd.Fail("entries", codec.ErrNotCanonical)
 					return
 				}
-				if _, known := r.metas.get(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
+				if _, known := r.metas.peek(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
 					rd.Fail("entry of an unknown change", codec.ErrMalformed)
 					return
 				}
