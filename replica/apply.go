@@ -30,6 +30,9 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	if s := r.scopes[in.Scope]; s != nil && err == nil {
 		err = r.retry(s)
 	}
+	if err == nil {
+		err = r.takeEarly(in.Scope)
+	}
 	b := r.commits.current
 	r.mu.Unlock()
 	return verdicts, errors.Join(err, r.await(b))
@@ -41,8 +44,10 @@ func refused(code session.Code, format string, args ...any) session.Verdict {
 
 // receive decides the fate of one change and stages it. The caller holds r.mu.
 func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, error) {
-	var g group
-	s := r.scope(name, &g)
+	s := r.scopes[name]
+	if s == nil {
+		s = newScope(name, 0) // for the checks: what is refused makes no scope
+	}
 	if s.stored.Contains(in.Dot) {
 		return r.again(s, in)
 	}
@@ -54,6 +59,11 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	}
 	if len(in.Encoded) > maxChangeBytes {
 		return refused(session.CodeTooLarge, "%d bytes; the limit is %d", len(in.Encoded), maxChangeBytes), nil
+	}
+	var g group
+	if s = r.scope(name, &g); len(g) > 0 {
+		r.stage(g) // whatever comes of the change: the scope has its number now
+		g = nil
 	}
 	c := in.Change
 	if c == nil {

@@ -20,6 +20,7 @@ import (
 //	s SCOPE LENGTH KEY SEQ PART  a record's snapshot at a seq, in parts
 //	w SCOPE ORIGIN N             a change that waits, or was rejected: its reason
 //	k SCOPE                      the running sum, where the last change row cannot tell it
+//	e LENGTH SCOPE ORIGIN N      a change that came before those it follows, see early
 const (
 	rowMeta     = 'm'
 	rowOrigin   = 'o'
@@ -29,6 +30,7 @@ const (
 	rowSnapshot = 's'
 	rowFate     = 'w'
 	rowSum      = 'k'
+	rowEarly    = 'e'
 )
 
 func metaKey(name string) []byte { return append([]byte{rowMeta}, name...) }

@@ -41,6 +41,7 @@ type Replica struct {
 	commits  committer
 	watchers watchers
 	inbox    inbox
+	early    early
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
 	broken   error
 	closed   bool

@@ -200,13 +200,12 @@ func (ch *chunk) sound(bad []Code, verdicts []Verdict) (accepted []Incoming, ind
 			verdicts[i] = Verdict{Refused, code, ""}
 			continue
 		}
-		inc, err := read(it)
+		inc, err := ReadIncoming(it.dot, it.encoded, chains[it.run])
 		if err != nil {
 			bad[it.run] = CodeGap // what follows lacks this one
 			verdicts[i] = Verdict{Refused, CodeMalformed, err.Error()}
 			continue
 		}
-		inc.Before = chains[it.run]
 		chains[it.run] = crdt.Chain(inc.Before, inc.Hash)
 		accepted = append(accepted, inc)
 		index = append(index, i)
@@ -214,18 +213,19 @@ func (ch *chunk) sound(bad []Code, verdicts []Verdict) (accepted []Incoming, ind
 	return accepted, index
 }
 
-// read decodes a change. One of a later version is passed on with what could be
-// read of it.
-func read(it *chunkItem) (Incoming, error) {
-	inc := Incoming{Dot: it.dot, Encoded: it.encoded, Hash: crdt.HashOf(it.encoded)}
-	ch, err := crdt.DecodeChange(it.encoded)
+// ReadIncoming reads a change for a store: the one named d, in its canonical
+// form, after the chain digest before. One of a later version is passed on with
+// what could be read of it. The error says why the bytes are not that change.
+func ReadIncoming(d clock.Dot, encoded []byte, before crdt.Hash) (Incoming, error) {
+	inc := Incoming{Dot: d, Encoded: encoded, Hash: crdt.HashOf(encoded), Before: before}
+	ch, err := crdt.DecodeChange(encoded)
 	switch {
 	case err == nil:
-		if ch.Dot != it.dot {
+		if ch.Dot != d {
 			return inc, errors.New("the change has another dot")
 		}
 	case errors.Is(err, crdt.ErrUnknownShape), errors.Is(err, codec.ErrVersion):
-		if ch != nil && ch.Dot.N != 0 && ch.Dot != it.dot {
+		if ch != nil && ch.Dot.N != 0 && ch.Dot != d {
 			return inc, errors.New("the change has another dot")
 		}
 		inc.Unknown = err
