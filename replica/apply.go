@@ -35,7 +35,10 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	b := r.commits.current
 	r.mu.Unlock()
-	return verdicts, errors.Join(err, r.await(b))
+	if err := errors.Join(err, r.await(b)); err != nil {
+		return verdicts, err
+	}
+	return verdicts, r.resumeRebuilds()
 }
 
 func refused(code session.Code, format string, args ...any) session.Verdict {
@@ -74,6 +77,9 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	if err != nil {
 		return session.Verdict{}, err
 	}
+	if r.entered(s, e) {
+		return r.heal(s, in), nil
+	}
 	events := r.land(e, w)
 	r.enter(&g, e)
 	if w != nil {
@@ -94,11 +100,14 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 
 // again looks at a change whose dot is here: it is the same one, or a fork.
 func (r *Replica) again(s *scope, in *session.Incoming) (session.Verdict, error) {
+	if r.staged(in.Dot) {
+		return session.Verdict{Outcome: session.Duplicate}, nil
+	}
 	row, err := r.readChange(s.number, place{r.origins.numbers[in.Dot.Origin], in.Dot.N})
+	if errors.Is(err, ErrCorrupt) {
+		return r.heal(s, in), nil
+	}
 	if err != nil {
-		if errors.Is(err, ErrNotFound) { // staged in this batch, not yet in the store
-			return session.Verdict{Outcome: session.Duplicate}, nil
-		}
 		return session.Verdict{}, err
 	}
 	if crdt.HashOf(row.change) != in.Hash {
@@ -133,6 +142,10 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 	for i := range c.Parts {
 		p := &c.Parts[i]
 		o, err := r.record(s, name, p.Key)
+		if errors.Is(err, ErrCorrupt) {
+			// It waits for the record to be repaired, and holds up nothing else.
+			return wait(session.CodeUnavailable, nil, err.Error())
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -236,10 +236,13 @@ func (c *Collection) scopeNames() []string {
 	return names
 }
 
-// Keys yields the keys of the records that exist, in order within each scope,
-// and ends at the first error. It reads headers only. The sequence may be used
-// again; while it runs it holds a read transaction of the store open, and does
-// not see later writes.
+// Keys yields the keys of the records that exist, in order within each scope.
+// It reads headers only. The sequence may be used again; while it runs it holds a
+// read transaction of the store open, and does not see later writes.
+//
+// It ends at the first error. A record whose header is damaged is yielded, since
+// it may exist: its view is an error. A scope that has fewer records than were
+// written into it ends with [ErrCorrupt], after those that are here.
 func (c *Collection) Keys(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for _, name := range c.scopeNames() {
@@ -247,44 +250,74 @@ func (c *Collection) Keys(ctx context.Context) iter.Seq2[string, error] {
 			err := c.r.usable()
 			s := c.r.scopes[name]
 			c.r.mu.RUnlock()
+			stopped := false
+			if err == nil {
+				err = c.r.store.at(func(v reader) error {
+					return keysIn(ctx, v, s, func(key string) bool {
+						stopped = !yield(key, nil)
+						return !stopped
+					})
+				})
+			}
+			if stopped {
+				return
+			}
 			if err != nil {
 				yield("", err)
 				return
-			}
-			prefix := recordKey(rowHeader, s.number, "")
-			for row, err := range c.r.store.scan(prefix, nil) {
-				if err == nil {
-					err = ctx.Err()
-				}
-				var h *header
-				if err == nil {
-					h, err = decodeHeader(row.key, row.value)
-				}
-				if err != nil {
-					yield("", err)
-					return
-				}
-				if h.live && !yield(string(row.key[len(prefix):]), nil) {
-					return
-				}
 			}
 		}
 	}
 }
 
+// keysIn gives the keys of a scope's live records to yield, until it returns
+// false, and compares their number with the scope's tally.
+func keysIn(ctx context.Context, v reader, s *scope, yield func(string) bool) error {
+	sum, serr := readSum(v, s)
+	if serr != nil && !errors.Is(serr, ErrCorrupt) {
+		return serr
+	}
+	prefix := recordKey(rowHeader, s.number, "")
+	n := uint64(0)
+	for row, err := range v.scan(prefix, nil) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		n++
+		h, err := decodeHeader(row.key, row.value)
+		if (err != nil || h.live) && !yield(string(row.key[len(prefix):])) {
+			return nil
+		}
+	}
+	if serr == nil && n < sum.records {
+		serr = &CorruptError{Row: "header", Key: prefix, Scope: s.name, Err: fmt.Errorf("%d of %d records are missing: %w", sum.records-n, sum.records, errMissing)}
+	}
+	return serr
+}
+
 // All yields the views of the records that exist, as [Collection.Keys] does.
-// A record that is deleted while the sequence runs is left out.
+// A record that is deleted while the sequence runs is left out. One that is
+// damaged is yielded with its key alone and [ErrCorrupt], and the sequence goes
+// on; any other error ends it.
 func (c *Collection) All(ctx context.Context) iter.Seq2[View, error] {
 	return func(yield func(View, error) bool) {
 		for key, err := range c.Keys(ctx) {
-			var v View
-			if err == nil {
-				v, err = c.View(ctx, key)
+			v := View{Collection: c.name, Key: key}
+			if err != nil {
+				yield(View{}, err)
+				return
 			}
+			got, err := c.View(ctx, key)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
-			if !yield(v, err) || err != nil {
+			if err == nil {
+				v = got
+			}
+			if !yield(v, err) || err != nil && !errors.Is(err, ErrCorrupt) {
 				return
 			}
 		}

@@ -3,16 +3,25 @@ package replica
 import (
 	"fmt"
 	"sync"
+
+	"github.com/concord-crdt/concord/clock"
 )
 
 // batch is a group of changes that reach the disk together. Whoever waits for
 // it first writes it; the others find it done.
 type batch struct {
-	groups []group
-	events []Event
-	seq    uint64 // of the last change in it
-	done   bool
-	err    error
+	groups  []group
+	events  []Event
+	scopes  map[string]struct{}    // that it touches
+	dots    map[clock.Dot]struct{} // that it stores
+	seq     uint64                 // of the last change in it
+	changes uint64                 // stored, once it is written
+	done    bool
+	err     error
+}
+
+func newBatch() *batch {
+	return &batch{scopes: map[string]struct{}{}, dots: map[clock.Dot]struct{}{}}
 }
 
 // committer is the one writer of the store. Rows are staged under the
@@ -21,6 +30,7 @@ type batch struct {
 type committer struct {
 	flush   sync.Mutex // held while a batch is written
 	current *batch     // takes what is staged; guarded by the replica's lock
+	writing *batch     // is being written; guarded by the replica's lock
 }
 
 // stage adds the rows of one change. The caller holds r.mu.
@@ -30,6 +40,34 @@ func (r *Replica) stage(g group, events ...Event) *batch {
 	b.seq = r.seq
 	b.events = append(b.events, events...)
 	return b
+}
+
+// touch has the tally of a scope written with the current batch. The caller
+// holds r.mu.
+func (r *Replica) touch(s *scope) { r.commits.current.scopes[s.name] = struct{}{} }
+
+// staged reports whether a change is on its way into the store.
+func (r *Replica) staged(d clock.Dot) bool {
+	if _, ok := r.commits.current.dots[d]; ok {
+		return true
+	}
+	if r.commits.writing == nil {
+		return false
+	}
+	_, ok := r.commits.writing.dots[d]
+	return ok
+}
+
+// tallies are the sum rows of the scopes that b touches. The caller holds r.mu,
+// and nothing was staged after b.
+func (r *Replica) tallies(b *batch) (g group) {
+	for name := range b.scopes {
+		if s := r.scopes[name]; s != nil {
+			key := numberKey(rowSum, s.number)
+			g = append(g, row{key, (&sumRow{name, r.seq, s.tally}).encode(key)})
+		}
+	}
+	return g
 }
 
 // await returns when b is durable, or with the error that kept it from being
@@ -42,13 +80,20 @@ func (r *Replica) await(b *batch) error {
 	}
 	// b is still the current batch: batches are written in order.
 	r.mu.Lock()
-	r.commits.current = &batch{}
+	r.commits.current, r.commits.writing = newBatch(), b
+	if n := len(b.groups); n > 0 {
+		b.groups[n-1] = append(b.groups[n-1], r.tallies(b)...)
+	}
+	b.changes = r.changes
 	r.mu.Unlock()
 	if len(b.groups) > 0 {
-		b.err = r.store.commit(b.groups)
+		if b.err = r.store.commit(b.groups); b.err == nil {
+			b.err = r.witness.write(counts{b.seq, b.changes})
+		}
 	}
 	b.done = true
 	r.mu.Lock()
+	r.commits.writing = nil
 	if b.err != nil {
 		r.recover(b.err)
 	} else {
@@ -68,7 +113,7 @@ func (r *Replica) await(b *batch) error {
 func (r *Replica) recover(cause error) {
 	later := r.commits.current
 	later.done, later.err = true, fmt.Errorf("replica: an earlier write failed: %w", cause)
-	r.commits.current = &batch{}
+	r.commits.current = newBatch()
 	r.cache.clear()
 	if err := r.load(); err != nil {
 		r.broken = fmt.Errorf("replica: reload after a failed write: %w", err)

@@ -29,6 +29,7 @@ func (r *Replica) enter(g *group, e *entry) {
 	s, dot := e.scope, e.change.Dot
 	num := r.number(dot.Origin, g)
 	r.seq++
+	r.touch(s)
 	rw := &changeRow{fate: e.fate, seq: r.seq, change: e.encoded}
 	if e.stored {
 		rw.chain = s.waiting[dot].chain
@@ -37,11 +38,21 @@ func (r *Replica) enter(g *group, e *entry) {
 		rw.chain = crdt.Chain(s.chain(dot.Origin), e.hash)
 		s.chains[dot.Origin] = rw.chain
 		s.stored.Advance(dot)
+		r.changes++
+		r.commits.current.dots[dot] = struct{}{}
+	}
+	switch {
+	case e.fate == Applied && e.stored:
+		s.fates--
+	case e.fate != Applied && !e.stored:
+		s.fates++
 	}
 	for _, o := range e.opens {
 		digest := o.record.Digest()
 		if o.exists {
 			s.sum.Sub(item(o.key, o.header.digest))
+		} else {
+			s.records++
 		}
 		s.sum.Add(item(o.key, digest))
 		rw.parts = append(rw.parts, partRow{o.header.last, o.header.digest, digest})
@@ -54,7 +65,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		o.exists = true
 		r.cache.changed(cacheKey{s.name, o.key}, o, r.durable)
 	}
-	rw.sum = s.sum
+	rw.tally = s.tally
 	key := dotKey(rowChange, s.number, num, dot.N)
 	*g = append(*g, row{key, rw.encode(key)})
 	for _, o := range e.opens {
@@ -74,19 +85,16 @@ func (r *Replica) enter(g *group, e *entry) {
 	}
 }
 
-// enterFate keeps the fate row in step, and the sum where the last change rows
-// cannot tell it: after one that waits, or that did.
+// enterFate keeps the fate row in step.
 func (r *Replica) enterFate(g *group, e *entry, num uint32) {
 	if e.fate == Applied && !e.stored {
 		return
 	}
-	s := e.scope
-	fate := row{key: dotKey(rowFate, s.number, num, e.change.Dot.N)}
+	fate := row{key: dotKey(rowFate, e.scope.number, num, e.change.Dot.N)}
 	if e.fate != Applied {
 		fate.value = (&fateRow{e.fate, e.code, e.reason}).encode(fate.key)
 	}
-	key := numberKey(rowSum, s.number)
-	*g = append(*g, fate, row{key, encodeSum(key, r.seq, s.sum)})
+	*g = append(*g, fate)
 }
 
 // item is a record's share in the sum of its scope.

@@ -43,13 +43,22 @@ func (e *LockedError) Unwrap() error { return ErrLocked }
 
 // CorruptError tells which row failed its check. Nothing was read from it.
 type CorruptError struct {
-	Row string // the kind of row
-	Key []byte
-	Err error
+	Row    string // the kind of row
+	Key    []byte
+	Scope  string // the scope and record that it belongs to, where they are known
+	Record string
+	Err    error
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("replica: %s row %s is damaged: %v; sync with a peer to get it back", e.Row, hex.EncodeToString(e.Key), e.Err)
+	of := ""
+	if e.Record != "" {
+		of = fmt.Sprintf(" of record %q", e.Record)
+	}
+	if e.Scope != "" {
+		of += fmt.Sprintf(" in scope %q", e.Scope)
+	}
+	return fmt.Sprintf("replica: %s row %s%s is damaged: %v; repair the store", e.Row, hex.EncodeToString(e.Key), of, e.Err)
 }
 
 // Unwrap gives [ErrCorrupt] and what the check said.

@@ -19,7 +19,7 @@ import (
 //	h SCOPE KEY                  a record's header
 //	s SCOPE LENGTH KEY SEQ PART  a record's snapshot at a seq, in parts
 //	w SCOPE ORIGIN N             a change that waits, or was rejected: its reason
-//	k SCOPE                      the running sum, where the last change row cannot tell it
+//	k SCOPE                      the scope's tally after the last commit
 //	e LENGTH SCOPE ORIGIN N      a change that came before those it follows, see early
 const (
 	rowMeta     = 'm'

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,17 +20,32 @@ func (r *Replica) record(s *scope, scopeName, key string) (*open, error) {
 	if s != nil {
 		h, found, err := r.readHeader(s.number, key)
 		if err != nil {
-			return nil, err
+			return nil, r.corrupt(s, key, err)
 		}
 		if found {
 			o.header, o.exists = *h, true
-			if o.record, err = r.rebuild(s, key, h); err != nil {
-				return nil, err
+			if o.record, err = rebuild(r.store, s, key, h); err != nil {
+				return nil, r.corrupt(s, key, err)
 			}
+		}
+	}
+	if !o.exists {
+		if err := r.absent(s, key); err != nil {
+			return nil, err
 		}
 	}
 	r.cache.put(k, o, r.durable)
 	return o, nil
+}
+
+// corrupt gives an error of a row the names of its scope and record, and notes
+// the damage. The caller holds r.mu for writing.
+func (r *Replica) corrupt(s *scope, key string, err error) error {
+	if c, ok := errors.AsType[*CorruptError](err); ok {
+		c.Scope, c.Record = s.name, key
+		r.damaged(Damage{Row: c.Row, Key: c.Key, Scope: s.name, Record: key, Err: c.Err})
+	}
+	return err
 }
 
 func (r *Replica) readHeader(scope uint32, key string) (*header, bool, error) {
@@ -44,25 +60,29 @@ func (r *Replica) readHeader(scope uint32, key string) (*header, bool, error) {
 
 // rebuild makes a record from its snapshot and the changes since, and compares
 // the digest with the header's.
-func (r *Replica) rebuild(s *scope, key string, h *header) (*crdt.Record, error) {
+func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 	rec := &crdt.Record{}
 	if h.snapshot != 0 {
-		b, err := r.readSnapshot(s.number, key, h)
+		b, err := readSnapshot(v, s.number, key, h)
 		if err != nil {
 			return nil, err
 		}
 		if rec, err = crdt.DecodeRecord(b); err != nil {
-			return nil, fmt.Errorf("replica: record %q: snapshot: %w", key, err)
+			return nil, &CorruptError{Row: "snapshot", Key: snapshotKey(s.number, key, h.snapshot, 0), Err: err}
 		}
 	}
 	var tail []*changeRow
 	for p := h.last; p.n != 0; {
-		row, err := r.readChange(s.number, p)
+		row, err := readChange(v, s.number, p)
 		if err != nil {
 			return nil, err
 		}
 		if row.seq <= h.snapshot {
 			break
+		}
+		if n := len(tail); n > 0 && tail[n-1].seq <= row.seq {
+			return nil, &CorruptError{Row: "change", Key: dotKey(rowChange, s.number, p.origin, p.n),
+				Err: fmt.Errorf("entered as row %d, after row %d", row.seq, tail[n-1].seq)}
 		}
 		tail = append(tail, row)
 		if p, err = before(row, key); err != nil {
@@ -72,7 +92,7 @@ func (r *Replica) rebuild(s *scope, key string, h *header) (*crdt.Record, error)
 	for _, row := range slices.Backward(tail) {
 		c, err := crdt.DecodeChange(row.change)
 		if err != nil {
-			return nil, fmt.Errorf("replica: record %q: %w", key, err)
+			return nil, &CorruptError{Row: "change", Key: recordKey(rowHeader, s.number, key), Err: err}
 		}
 		digest := crdt.HashOf(row.change).Digest()
 		for i := range c.Parts {
@@ -103,7 +123,7 @@ func before(row *changeRow, key string) (place, error) {
 			return row.parts[i].before, nil
 		}
 	}
-	return place{}, fmt.Errorf("replica: record %q: change %v does not name it: %w", key, c.Dot, ErrCorrupt)
+	return place{}, &CorruptError{Row: "change", Record: key, Err: fmt.Errorf("change %v does not name record %q", c.Dot, key)}
 }
 
 // A snapshot is cut into rows that the engine keeps beside their keys.
@@ -136,20 +156,23 @@ func (r *Replica) snapshot(s *scope, o *open, g *group) {
 	}
 }
 
-func (r *Replica) readSnapshot(scope uint32, key string, h *header) ([]byte, error) {
+func readSnapshot(v reader, scope uint32, key string, h *header) ([]byte, error) {
 	var b []byte
 	for i := uint32(0); uint64(len(b)) < h.size; i++ {
 		k := snapshotKey(scope, key, h.snapshot, i)
-		v, found, err := r.store.get(k)
+		row, found, err := v.get(k)
 		if err != nil {
 			return nil, err
 		}
 		if !found {
-			return nil, &CorruptError{Row: "snapshot", Key: k, Err: ErrNotFound}
+			return nil, &CorruptError{Row: "snapshot", Key: k, Err: errMissing}
 		}
-		part, err := decodePlain("snapshot", k, v)
+		part, err := decodePlain("snapshot", k, row)
 		if err != nil {
 			return nil, err
+		}
+		if len(part) == 0 {
+			return nil, &CorruptError{Row: "snapshot", Key: k, Err: codec.ErrTruncated}
 		}
 		b = append(b, part...)
 	}

@@ -82,7 +82,8 @@ type stretch struct {
 	stored clock.VersionVector
 }
 
-// Changes reads change rows in the order of their dots.
+// Changes reads change rows in the order of their dots. How far the own ones
+// may be seen from now on is durable before any of them is returned.
 func (p peerStore) Changes(scope string, ranges []clock.Range, maxBytes int) (session.Batch, error) {
 	var b session.Batch
 	bytes := 0
@@ -90,6 +91,9 @@ func (p peerStore) Changes(scope string, ranges []clock.Range, maxBytes int) (se
 		s, number := p.find(scope, rg.Origin)
 		if s == nil {
 			continue
+		}
+		if err := p.r.offer(scope, rg.Origin, min(rg.To, s.stored.Get(rg.Origin))); err != nil {
+			return b, err
 		}
 		before := crdt.ChainStart(scope, rg.Origin)
 		if rg.From > 1 {

@@ -135,17 +135,8 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 	if err := r.store.commit(inPieces(g)); err != nil {
 		return err
 	}
-	fresh := newScope(s.name, s.number)
-	r.scopes[s.name] = fresh
-	r.cache.clear()
-	for _, x := range stays {
-		in := session.Incoming{Dot: x.change.Dot, Encoded: x.row.change, Hash: crdt.HashOf(x.row.change),
-			Before: fresh.chain(x.change.Dot.Origin), Change: x.change, Unknown: x.unknown}
-		if _, err := r.receive(s.name, &in); err != nil {
-			return err
-		}
-	}
-	if err := r.retry(fresh); err != nil {
+	fresh, err := r.enterAgain(s, stays)
+	if err != nil {
 		return err
 	}
 	again := crdt.NewReissue(p.old, p.common, p.fresh, func(key string) (*crdt.Record, error) {
@@ -203,23 +194,6 @@ func (r *Replica) resumeRepairs() error {
 			return fmt.Errorf("replica: resume repair of %q: %w", p.scope, err)
 		}
 	}
-	return nil
-}
-
-// newIncarnation ends the present one. The side file names the new one before
-// anything is written under it.
-func (r *Replica) newIncarnation() error {
-	n, err := randomIncarnation()
-	if err != nil {
-		return err
-	}
-	before := r.side.Incarnation
-	r.side.Incarnation = n
-	if err := r.sideIO.write(r.side); err != nil {
-		r.side.Incarnation = before
-		return err
-	}
-	r.origin = r.side.origin()
 	return nil
 }
 
@@ -284,7 +258,7 @@ func inDotOrder(rows []scopeRow) []scopeRow {
 
 // clearScope lists the rows that are derived from changes, for deletion.
 func (r *Replica) clearScope(s *scope) (g group, err error) {
-	for _, kind := range []byte{rowHeader, rowSnapshot, rowFate, rowSum} {
+	for _, kind := range []byte{rowSum, rowHeader, rowSnapshot, rowFate} {
 		for x, err := range r.store.scan(numberKey(kind, s.number), nil) {
 			if err != nil {
 				return nil, err

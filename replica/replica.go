@@ -43,6 +43,13 @@ type Replica struct {
 	inbox    inbox
 	early    early
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
+	changes  uint64      // stored, over all scopes
+	witness  *witness
+	renew    bool              // the next write starts a new incarnation
+	unnamed  bool              // some scope's name is lost
+	healed   bool              // some scope is to be rebuilt
+	mending  bool              // a repair is under way, and will rebuild
+	damage   map[string]Damage // by Damage.id
 	broken   error
 	closed   bool
 }
@@ -64,7 +71,7 @@ func Open(dir string, o Options) (*Replica, error) {
 		log:     o.Logger.Named("replica"),
 		cache:   newCache(o.CacheBytes),
 	}
-	r.commits.current = &batch{}
+	r.commits.current = newBatch()
 	if !o.DisableDisk {
 		if err := prepareDir(dir); err != nil {
 			return nil, err
@@ -77,7 +84,7 @@ func Open(dir string, o Options) (*Replica, error) {
 	}
 	r.store = s
 	if err := r.begin(); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, r.witness.close(), s.close())
 	}
 	r.log.Debug("opened", "path", dir, "origin", r.origin.String(), "scopes", len(r.scopes))
 	return r, nil
@@ -85,17 +92,30 @@ func Open(dir string, o Options) (*Replica, error) {
 
 // begin reads what the replica needs to go on, and finishes what was cut off.
 func (r *Replica) begin() error {
-	if err := r.loadIdentity(); err != nil {
+	fresh, err := r.loadIdentity()
+	if err != nil {
 		return err
 	}
+	witnessed := false
+	if r.sideIO.dir != "" {
+		if r.witness, witnessed, err = openWitness(r.sideIO.dir); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
-	err := r.load()
+	if err = r.load(); err == nil {
+		r.checkWitness(witnessed)
+		err = r.checkIdentity(fresh)
+	}
 	if err == nil {
 		err = r.resumeRepairs()
 	}
 	b := r.commits.current
 	r.mu.Unlock()
-	return errors.Join(err, r.await(b))
+	if err := errors.Join(err, r.await(b)); err != nil {
+		return err
+	}
+	return r.resumeRebuilds()
 }
 
 // prepareDir makes the directory, and refuses one that holds other things: a
@@ -120,27 +140,28 @@ func prepareDir(dir string) error {
 	return nil
 }
 
-func (r *Replica) loadIdentity() (err error) {
-	if r.side, err = r.sideIO.read(); r.sideIO.dir == "" {
-		r.side, err = nil, nil
-	}
-	if err != nil {
-		return err
+// loadIdentity reads the side file, or makes one; fresh says that it did.
+func (r *Replica) loadIdentity() (fresh bool, err error) {
+	if r.sideIO.dir != "" {
+		if r.side, err = r.sideIO.read(); err != nil {
+			return false, err
+		}
 	}
 	if err := r.checkSeed(); err != nil {
-		return err
+		return false, err
 	}
-	if r.side == nil {
+	if fresh = r.side == nil; fresh {
 		if r.side, err = newSide(r.options.Identity); err != nil {
-			return err
+			return false, err
 		}
+		r.side.Marks = map[string]uint64{}
 		if err := r.sideIO.write(r.side); err != nil {
-			return err
+			return false, err
 		}
 	}
 	r.origin = r.side.origin()
 	r.hlc = clock.NewHLC(r.options.Wall, r.side.Bound, r.persistBound)
-	return nil
+	return fresh, nil
 }
 
 // checkSeed refuses a directory that belongs to another replica than the one
@@ -164,58 +185,13 @@ func (r *Replica) persistBound(bound clock.Stamp) error {
 	return nil
 }
 
-// load rebuilds what is kept in memory from the store.
-func (r *Replica) load() error {
-	r.origins = newOriginTable()
-	r.scopes = map[string]*scope{}
-	r.numbers, r.seq = 0, 0
-	for row, err := range r.store.scan([]byte{rowOrigin}, nil) {
-		if err != nil {
-			return err
-		}
-		b, err := decodePlain("origin", row.key, row.value)
-		if err != nil {
-			return err
-		}
-		o, err := readOrigin(b)
-		if err != nil {
-			return &CorruptError{Row: "origin", Key: row.key, Err: err}
-		}
-		r.origins.add(o)
-	}
-	type named struct {
-		name   string
-		number uint32
-	}
-	var names []named
-	for row, err := range r.store.scan([]byte{rowScope}, nil) {
-		if err != nil {
-			return err
-		}
-		b, err := decodePlain("scope", row.key, row.value)
-		if err != nil {
-			return err
-		}
-		names = append(names, named{string(b), r.numbers})
-		r.numbers++
-	}
-	for _, n := range names {
-		s, err := r.loadScope(n.name, n.number)
-		if err != nil {
-			return fmt.Errorf("replica: scope %q: %w", n.name, err)
-		}
-		r.scopes[n.name] = s
-		r.hlc.Observe(s.maxed)
-	}
-	return nil
-}
-
 // scope returns a scope, made on first use; its rows go into g.
 func (r *Replica) scope(name string, g *group) *scope {
 	if s, ok := r.scopes[name]; ok {
 		return s
 	}
 	s := newScope(name, r.numbers)
+	s.absence.known = true
 	key := numberKey(rowScope, r.numbers)
 	*g = append(*g, row{key, encodePlain(key, []byte(name))})
 	r.numbers++
@@ -246,7 +222,7 @@ func (r *Replica) Close() error {
 	r.mu.Unlock()
 	err := r.await(b)
 	r.watchers.close()
-	return errors.Join(err, r.store.close())
+	return errors.Join(err, r.witness.close(), r.store.close())
 }
 
 // usable reports why the replica cannot be used. The caller holds r.mu.

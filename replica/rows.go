@@ -45,7 +45,7 @@ type changeRow struct {
 	fate   Fate
 	seq    uint64    // order in which this store entered its rows
 	chain  crdt.Hash // of the origin's history up to this change
-	sum    crdt.Sum  // of the scope, once this change was entered
+	tally  tally     // of the scope, once this change was entered
 	parts  []partRow // one for each part of the change
 	change []byte    // canonical
 }
@@ -94,7 +94,7 @@ func (c *changeRow) encode(key []byte) []byte {
 	w.Byte(byte(c.fate))
 	w.Uvarint(c.seq)
 	w.Raw(c.chain[:])
-	c.sum.Write(w)
+	c.tally.write(w)
 	w.Uvarint(uint64(len(c.parts)))
 	for _, p := range c.parts {
 		w.Uvarint(uint64(p.before.origin))
@@ -111,7 +111,7 @@ func decodeChangeRow(key, value []byte) (*changeRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &changeRow{batch: r.BatchHeader(), fate: Fate(r.Byte()), seq: r.Uvarint(), chain: readHash(r), sum: crdt.ReadSum(r)}
+	c := &changeRow{batch: r.BatchHeader(), fate: Fate(r.Byte()), seq: r.Uvarint(), chain: readHash(r), tally: readTally(r)}
 	for range r.Count("parts", 1<<10, 34) {
 		c.parts = append(c.parts, partRow{place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}, readHash(r), readHash(r)})
 	}
@@ -224,24 +224,51 @@ func decodeFateRow(key, value []byte) (*fateRow, error) {
 	return f, nil
 }
 
-func encodeSum(key []byte, seq uint64, s crdt.Sum) []byte {
-	w := codec.NewWriter(nil)
+// tally is what a scope holds in all: what a scan must find, or something is
+// missing.
+type tally struct {
+	sum     crdt.Sum // over (key, digest) of every record
+	records uint64   // that have a header
+	fates   uint64   // changes that have a fate row
+}
+
+func (t *tally) write(w *codec.Writer) {
+	t.sum.Write(w)
+	w.Uvarint(t.records)
+	w.Uvarint(t.fates)
+}
+
+func readTally(r *codec.Reader) tally {
+	return tally{crdt.ReadSum(r), r.Uvarint(), r.Uvarint()}
+}
+
+// sumRow is a scope's tally after the last commit that touched it, and its name,
+// in case the row that has it is lost.
+type sumRow struct {
+	name string
+	seq  uint64
+	tally
+}
+
+func (s *sumRow) encode(key []byte) []byte {
+	w := codec.NewWriter(make([]byte, 0, 64+len(s.name)))
 	w.Byte(rowVersion)
-	w.Uvarint(seq)
-	s.Write(w)
+	w.String(s.name)
+	w.Uvarint(s.seq)
+	s.write(w)
 	return seal(w, key)
 }
 
-func decodeSum(key, value []byte) (seq uint64, s crdt.Sum, err error) {
+func decodeSum(key, value []byte) (*sumRow, error) {
 	r, err := unseal("sum", key, value)
 	if err != nil {
-		return 0, s, err
+		return nil, err
 	}
-	seq, s = r.Uvarint(), crdt.ReadSum(r)
+	s := &sumRow{name: r.String("scope", maxKeyBytes), seq: r.Uvarint(), tally: readTally(r)}
 	if err := r.Close(); err != nil {
-		return 0, s, &CorruptError{Row: "sum", Key: key, Err: err}
+		return nil, &CorruptError{Row: "sum", Key: key, Err: err}
 	}
-	return seq, s, nil
+	return s, nil
 }
 
 // encodePlain seals bytes that need no structure of their own.

@@ -1,10 +1,6 @@
 package replica
 
 import (
-	"errors"
-	"fmt"
-	"math"
-
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 )
@@ -17,9 +13,16 @@ type scope struct {
 	stored  clock.VersionVector // received or made, durable once committed
 	applied clock.Context       // applied or rejected
 	chains  map[clock.Origin]crdt.Hash
-	sum     crdt.Sum // over (key, digest) of every record
+	tally
 	waiting map[clock.Dot]*waiter
 	maxed   clock.Stamp // the highest applied stamp
+	// broken are changes that were entered and whose rows are damaged.
+	broken map[clock.Dot]struct{}
+	// rebuild is set when change rows came back that the rest must be made from
+	// again.
+	rebuild bool
+	healed  map[clock.Dot]crdt.Hash // chain digests of rows that came back
+	absence absence
 }
 
 // waiter is a change that is stored and not applied.
@@ -35,7 +38,8 @@ type waiter struct {
 }
 
 func newScope(name string, number uint32) *scope {
-	return &scope{name: name, number: number, chains: map[clock.Origin]crdt.Hash{}, waiting: map[clock.Dot]*waiter{}}
+	return &scope{name: name, number: number, chains: map[clock.Origin]crdt.Hash{}, waiting: map[clock.Dot]*waiter{},
+		broken: map[clock.Dot]struct{}{}, healed: map[clock.Dot]crdt.Hash{}}
 }
 
 func (s *scope) chain(o clock.Origin) crdt.Hash {
@@ -62,110 +66,19 @@ func (s *scope) blocked(c *crdt.Change, key string) (clock.Dot, bool) {
 	return clock.Dot{}, false
 }
 
-// loadScope rebuilds a scope from its rows: the last change of every origin
-// tells clock and chain, the fate rows what waits, and the row entered last the
-// running sum.
-func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
-	s := newScope(name, number)
-	var newest uint64
-	if v, found, err := r.store.get(numberKey(rowSum, number)); err != nil {
-		return nil, err
-	} else if found {
-		if newest, s.sum, err = decodeSum(numberKey(rowSum, number), v); err != nil {
-			return nil, err
-		}
-	}
-	r.seq = max(r.seq, newest)
-	for n, o := range r.origins.origins {
-		last, found, err := r.store.last(dotKey(rowChange, number, uint32(n), math.MaxUint64)[:9])
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			continue
-		}
-		row, err := decodeChangeRow(last.key, last.value)
-		if err != nil {
-			return nil, err
-		}
-		_, _, at, err := splitDotKey(last.key)
-		if err != nil {
-			return nil, err
-		}
-		s.stored.Set(o, at)
-		s.chains[o] = row.chain
-		r.seq = max(r.seq, row.seq)
-		if row.fate == Applied && row.seq >= newest {
-			newest, s.sum = row.seq, row.sum
-		}
-		if c, err := crdt.DecodeChange(row.change); err == nil && row.fate == Applied {
-			s.maxed = max(s.maxed, c.Stamp)
-		}
-	}
-	return s, r.loadFates(s)
-}
-
-func (r *Replica) loadFates(s *scope) error {
-	waits := map[clock.Origin][]uint64{}
-	prefix := numberKey(rowFate, s.number)
-	for row, err := range r.store.scan(prefix, nil) {
-		if err != nil {
-			return err
-		}
-		f, err := decodeFateRow(row.key, row.value)
-		if err != nil {
-			return err
-		}
-		if f.fate != Waiting {
-			continue
-		}
-		_, num, n, err := splitDotKey(row.key)
-		if err != nil {
-			return err
-		}
-		o, ok := r.origins.origin(num)
-		if !ok {
-			return &CorruptError{Row: "fate", Key: row.key, Err: fmt.Errorf("origin %d is not known", num)}
-		}
-		stored, err := r.readChange(s.number, place{num, n})
-		if err != nil {
-			return err
-		}
-		c, err := crdt.DecodeChange(stored.change)
-		var unknown error
-		if errors.Is(err, crdt.ErrUnknownShape) {
-			c, unknown, err = &crdt.Change{Dot: clock.Dot{Origin: o, N: n}}, err, nil
-		}
-		if err != nil {
-			return &CorruptError{Row: "change", Key: row.key, Err: err}
-		}
-		s.waiting[c.Dot] = &waiter{unknown: unknown, change: c, hash: crdt.HashOf(stored.change), chain: stored.chain, code: f.code}
-		waits[o] = append(waits[o], n)
-	}
-	for o, last := range s.stored.All() {
-		from := uint64(1)
-		for _, n := range waits[o] {
-			if n > from {
-				s.applied.AddRange(clock.Range{Origin: o, From: from, To: n - 1})
-			}
-			from = n + 1
-		}
-		if from <= last {
-			s.applied.AddRange(clock.Range{Origin: o, From: from, To: last})
-		}
-	}
-	return nil
-}
-
 // readChange reads the row of a change that the clocks say is there.
 func (r *Replica) readChange(scope uint32, p place) (*changeRow, error) {
+	return readChange(r.store, scope, p)
+}
+
+func readChange(v reader, scope uint32, p place) (*changeRow, error) {
 	key := dotKey(rowChange, scope, p.origin, p.n)
-	v, found, err := r.store.get(key)
+	b, found, err := v.get(key)
 	if err != nil {
 		return nil, err
 	}
-	if !found || len(v) == 0 {
-		return nil, &CorruptError{Row: "change", Key: key, Err: ErrNotFound}
+	if !found {
+		return nil, &CorruptError{Row: "change", Key: key, Err: errMissing}
 	}
-	return decodeChangeRow(key, v)
+	return decodeChangeRow(key, b)
 }

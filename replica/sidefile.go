@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,14 +18,20 @@ import (
 )
 
 // side is what a replica must remember apart from its store: who it is, the
-// stretch of its life that it surely remembers, and how far its clock was
-// promised. It is written to two slots in turn, each flushed before it counts,
-// so that a cut in the middle of a write leaves the other whole.
+// stretch of its life that it surely remembers, how far its clock was promised,
+// where it is at home, and what it has shown to others. It is written to two
+// slots in turn, each flushed before it counts, so that a cut in the middle of a
+// write leaves the other whole.
 type side struct {
 	Generation  uint64
 	Seed        []byte // of the Ed25519 key that names the replica
 	Incarnation uint64
 	Bound       clock.Stamp // no stamp above it was given out
+	// Binding is where the incarnation is at home. A copy finds itself elsewhere.
+	Binding binding
+	// Marks are by scope the highest own change of the incarnation that any peer
+	// may have seen.
+	Marks map[string]uint64
 }
 
 // Kind and the methods below make side a [codec.Message].
@@ -36,6 +43,14 @@ func (s *side) WriteFields(w *codec.FieldWriter, _ uint64) {
 	w.Bytes(s.Seed)
 	w.Uint(s.Incarnation)
 	w.Uint(uint64(s.Bound))
+	w.Bytes(s.Binding.machine[:])
+	w.Uint(s.Binding.directory)
+	w.Bytes(s.Binding.token[:])
+	w.List(2 * len(s.Marks))
+	for _, name := range slices.Sorted(maps.Keys(s.Marks)) {
+		w.String(name)
+		w.Uint(s.Marks[name])
+	}
 }
 
 func (s *side) ReadFields(r *codec.FieldReader, _ uint64) {
@@ -43,6 +58,14 @@ func (s *side) ReadFields(r *codec.FieldReader, _ uint64) {
 	s.Seed = r.Bytes("seed", ed25519.SeedSize)
 	s.Incarnation = r.Uint("incarnation")
 	s.Bound = clock.Stamp(r.Uint("bound"))
+	copy(s.Binding.machine[:], r.Bytes("machine", len(s.Binding.machine)))
+	s.Binding.directory = r.Uint("directory")
+	copy(s.Binding.token[:], r.Bytes("token", len(s.Binding.token)))
+	s.Marks = map[string]uint64{}
+	for n := r.List("marks", maxMarks) / 2; n > 0 && r.Err() == nil; n-- {
+		name := r.String("scope", maxKeyBytes)
+		s.Marks[name] = r.Uint("mark")
+	}
 	if len(s.Seed) != ed25519.SeedSize {
 		r.Fail("seed", codec.ErrMalformed)
 	}
@@ -91,7 +114,10 @@ func randomIncarnation() (uint64, error) {
 	return codec.NewReader(b[:]).Uint64(), nil
 }
 
-const maxSideBytes = 64 << 10
+const (
+	maxMarks     = 1 << 16
+	maxSideBytes = 16 << 20
+)
 
 // sideFile keeps a side in its two slots. An empty dir keeps it in memory.
 type sideFile struct{ dir string }

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -19,8 +20,11 @@ type store interface {
 	// scan yields the rows whose keys start with prefix, from the key from
 	// on (nil: the first), in order. What it yields may be kept.
 	scan(prefix, from []byte) iter.Seq2[row, error]
-	// last returns the last row whose key starts with prefix.
-	last(prefix []byte) (r row, found bool, err error)
+	// last returns the last row whose key starts with prefix and is below
+	// before (nil: any).
+	last(prefix, before []byte) (r row, found bool, err error)
+	// at calls f with the store as it is at one moment.
+	at(f func(reader) error) error
 	// commit writes the groups in order, each whole or not at all, as few
 	// transactions as their sizes allow. They are durable when it returns, if
 	// the store was opened so.
@@ -28,6 +32,12 @@ type store interface {
 	// sync makes everything committed durable.
 	sync() error
 	close() error
+}
+
+// reader reads the store at one moment, as the methods of [store] do.
+type reader interface {
+	get(key []byte) (value []byte, found bool, err error)
+	scan(prefix, from []byte) iter.Seq2[row, error]
 }
 
 // row is a key and its value; a nil value deletes the key.
@@ -82,67 +92,106 @@ func lockHolder(dir string) int {
 }
 
 func (s *badgerStore) get(key []byte) (value []byte, found bool, err error) {
-	err = s.db.View(func(t *badger.Txn) error {
-		item, err := t.Get(key)
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		found = true
-		value, err = item.ValueCopy(nil)
+	err = s.at(func(v reader) (err error) {
+		value, found, err = v.get(key)
 		return err
 	})
-	if err != nil {
-		return nil, false, fmt.Errorf("replica: read: %w", err)
-	}
-	return value, found, nil
+	return value, found, err
 }
 
 func (s *badgerStore) scan(prefix, from []byte) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
-		if from == nil {
-			from = prefix
-		}
-		err := s.db.View(func(t *badger.Txn) error {
-			it := t.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 64, Prefix: prefix})
-			defer it.Close()
-			for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
-				v, err := it.Item().ValueCopy(nil)
+		var out row
+		stopped := false
+		err := s.at(func(v reader) error {
+			for out, err := range v.scan(prefix, from) {
 				if err != nil {
 					return err
 				}
-				if !yield(row{it.Item().KeyCopy(nil), v}, nil) {
+				if !yield(out, nil) {
+					stopped = true
 					return nil
 				}
 			}
 			return nil
 		})
-		if err != nil {
-			yield(row{}, fmt.Errorf("replica: scan: %w", err))
+		if err != nil && !stopped {
+			yield(out, err)
 		}
 	}
 }
 
-func (s *badgerStore) last(prefix []byte) (r row, found bool, err error) {
-	err = s.db.View(func(t *badger.Txn) error {
-		it := t.NewIterator(badger.IteratorOptions{Reverse: true})
+func (s *badgerStore) last(prefix, before []byte) (r row, found bool, err error) {
+	from := before
+	if from == nil {
+		from = append(append([]byte{}, prefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	}
+	err = s.at(func(v reader) error {
+		it := v.(badgerReader).t.NewIterator(badger.IteratorOptions{Reverse: true})
 		defer it.Close()
 		// Seeking in reverse finds the greatest key at or below the one given.
-		it.Seek(append(append([]byte{}, prefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+		it.Seek(from)
+		if before != nil && it.ValidForPrefix(prefix) && bytes.Equal(it.Item().Key(), before) {
+			it.Next()
+		}
 		if !it.ValidForPrefix(prefix) {
 			return nil
 		}
 		found = true
 		r.key = it.Item().KeyCopy(nil)
+		var err error
 		r.value, err = it.Item().ValueCopy(nil)
 		return err
 	})
 	if err != nil {
-		return row{}, false, fmt.Errorf("replica: read: %w", err)
+		return row{}, false, err
 	}
 	return r, found, nil
+}
+
+func (s *badgerStore) at(f func(reader) error) error {
+	return guard("read", func() error {
+		t := s.db.NewTransaction(false)
+		defer t.Discard()
+		return f(badgerReader{t})
+	})
+}
+
+// badgerReader is a read transaction.
+type badgerReader struct{ t *badger.Txn }
+
+func (v badgerReader) get(key []byte) (value []byte, found bool, err error) {
+	item, err := v.t.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("replica: read: %w", err)
+	}
+	if value, err = item.ValueCopy(nil); err != nil {
+		return nil, false, fmt.Errorf("replica: read: %w", err)
+	}
+	return value, true, nil
+}
+
+func (v badgerReader) scan(prefix, from []byte) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		if from == nil {
+			from = prefix
+		}
+		it := v.t.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 64, Prefix: prefix})
+		defer it.Close()
+		for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
+			b, err := it.Item().ValueCopy(nil)
+			if err != nil {
+				yield(row{}, fmt.Errorf("replica: scan: %w", err))
+				return
+			}
+			if !yield(row{it.Item().KeyCopy(nil), b}, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (s *badgerStore) commit(groups []group) error {

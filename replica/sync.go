@@ -76,6 +76,13 @@ func ParseAddress(addr string) (hostport string, err error) {
 // SyncConn holds one session over a connection, which it closes. Any ordered
 // stream of bytes will do.
 func (r *Replica) SyncConn(ctx context.Context, conn io.ReadWriteCloser, o SyncOptions) (session.Report, error) {
+	return r.syncWith(ctx, conn, o, peerStore{r})
+}
+
+func (r *Replica) syncWith(ctx context.Context, conn io.ReadWriteCloser, o SyncOptions, store session.Store) (session.Report, error) {
+	if err := r.startIncarnation(); err != nil {
+		return session.Report{}, errors.Join(err, conn.Close())
+	}
 	c := o.Session
 	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
 	c.PolicyDigest = r.options.Schema.Digest()
@@ -86,7 +93,7 @@ func (r *Replica) SyncConn(ctx context.Context, conn io.ReadWriteCloser, o SyncO
 	core := session.New(c)
 	changed := r.watchers.subscribe()
 	defer r.watchers.unsubscribe(changed)
-	report, err := drive(ctx, core, conn, peerStore{r}, r.options.Wall, changed, o.Progress)
+	report, err := drive(ctx, core, conn, store, r.options.Wall, changed, o.Progress)
 	log := r.log.Named("sync")
 	if err != nil {
 		log.Info("session ended early", "peer", report.Peer.Origin.String(), "error", err)

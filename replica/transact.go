@@ -150,6 +150,9 @@ func (r *Replica) change(name string, edit func(*Tx) error) (b *batch, versions 
 	if err := r.usable(); err != nil {
 		return nil, nil, err
 	}
+	if err := r.renewed(); err != nil {
+		return nil, nil, err
+	}
 	s := r.scopes[name]
 	tx := &Tx{r: r, scope: s, name: name, dot: r.newDot(s), open: map[string]*Record{},
 		author: crdt.Author{Actor: r.options.Actor, Role: r.options.Role}}
