@@ -217,7 +217,7 @@ func readNames(r *codec.Reader, table *clock.Table, count int) []byte {
 	return w.Bytes()
 }
 
-func (c *chunk) readRuns(r *codec.Reader, table *clock.Table) error {
+func (ch *chunk) readRuns(r *codec.Reader, table *clock.Table) error {
 	seen := map[clock.Origin]bool{}
 	for range r.Count("runs", maxChunkChanges, 2) {
 		u := run{origin: clock.ReadOrigin(r, table), first: r.Uvarint()}
@@ -233,7 +233,7 @@ func (c *chunk) readRuns(r *codec.Reader, table *clock.Table) error {
 			break
 		}
 		seen[u.origin] = true
-		c.runs = append(c.runs, u)
+		ch.runs = append(ch.runs, u)
 	}
 	return r.Err()
 }
@@ -255,29 +255,29 @@ func decodeChunk(b []byte, maxBytes int) (*chunk, error) {
 }
 
 // readOrder gives each change its dot.
-func (c *chunk) readOrder(r *codec.Reader) error {
+func (ch *chunk) readOrder(r *codec.Reader) error {
 	count := r.Count("changes", maxChunkChanges, 3)
 	if count == 0 {
 		r.Fail("changes", codec.ErrMalformed)
 	}
-	next := make([]uint64, len(c.runs))
-	for len(c.items) < count && r.Err() == nil {
-		i := int(r.UvarintMax("run", uint64(max(len(c.runs), 1)-1)))
-		n := int(r.UvarintMax("changes", uint64(count-len(c.items))))
-		if n == 0 || i >= len(c.runs) {
+	next := make([]uint64, len(ch.runs))
+	for len(ch.items) < count && r.Err() == nil {
+		i := int(r.UvarintMax("run", uint64(max(len(ch.runs), 1)-1)))
+		n := int(r.UvarintMax("changes", uint64(count-len(ch.items))))
+		if n == 0 || i >= len(ch.runs) {
 			r.Fail("order", codec.ErrMalformed)
 		}
 		if r.Err() != nil {
 			break
 		}
 		for range n {
-			d := clock.Dot{Origin: c.runs[i].origin, N: c.runs[i].first + next[i]}
-			if d.N < c.runs[i].first {
+			d := clock.Dot{Origin: ch.runs[i].origin, N: ch.runs[i].first + next[i]}
+			if d.N < ch.runs[i].first {
 				r.Fail("change number", codec.ErrMalformed)
 				break
 			}
 			next[i]++
-			c.items = append(c.items, chunkItem{dot: d, run: i})
+			ch.items = append(ch.items, chunkItem{dot: d, run: i})
 		}
 	}
 	for _, n := range next {

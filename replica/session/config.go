@@ -47,7 +47,8 @@ type Config struct {
 	// Live keeps the session open when all is exchanged, if both sides wish it.
 	Live bool
 	// Scopes are the scopes to give and take, each with those below it: "visits"
-	// stands for "visits" and "visits/ward-3". nil: all.
+	// stands for "visits" and "visits/ward-3". nil: all. At most 256, of 8 KiB
+	// together.
 	Scopes []string
 	// PolicyDigest names the policy in force. It is shown to the peer, and a
 	// difference is an event.
@@ -77,6 +78,7 @@ const (
 	leastFrameBytes = 16 << 10
 	maxScopeName    = 512
 	maxScopesWished = 256
+	maxScopesBytes  = 8 << 10
 )
 
 func (c *Config) setDefaults() {
@@ -111,9 +113,12 @@ func (c Config) Validate() error {
 	fault(c.MaxFrameBytes < leastFrameBytes || c.MaxFrameBytes > codec.MaxFrameLimit,
 		"MaxFrameBytes %d is not within %d and %d", c.MaxFrameBytes, leastFrameBytes, codec.MaxFrameLimit)
 	fault(len(c.Scopes) > maxScopesWished, "%d scopes are more than %d", len(c.Scopes), maxScopesWished)
+	names := 0
 	for _, s := range c.Scopes {
+		names += len(s)
 		fault(s == "" || len(s) > maxScopeName, "scope name of %d bytes is not within 1 and %d", len(s), maxScopeName)
 	}
+	fault(names > maxScopesBytes, "scope names of %d bytes are more than %d", names, maxScopesBytes)
 	for _, f := range []struct {
 		name string
 		v    int

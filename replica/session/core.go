@@ -108,10 +108,10 @@ type scope struct {
 	own  *ScopeStatus
 	// peer covers what the peer has, and what is on its way to it.
 	peer  clock.VersionVector
-	heads map[clock.Origin]head // where further than own
-	sent  map[clock.Origin]uint64
-	queue []clock.Range // to be sent
-	held  bool          // there is more to send, once the peer has checked its own origins
+	heads map[clock.Origin]head   // where further than own
+	sent  map[clock.Origin]uint64 // the last number that went out in this session
+	queue []clock.Range           // to be sent
+	held  bool                    // there is more to send, once the peer has checked its own origins
 	// blocked are origins of which nothing more can be sent in this session.
 	blocked map[clock.Origin]bool
 }
@@ -125,17 +125,11 @@ type head struct {
 // New makes the core of a session. A config that is not valid closes the session
 // at Start.
 func New(cfg Config) *Core {
-	invalid := cfg.Validate() != nil
 	c := &Core{cfg: cfg, self: cfg.Self, pending: map[uint64]func(Result){}, scopes: map[string]*scope{}}
-	if invalid {
-		c.cfg = Config{}
-	}
+	c.cfg.Scopes = slices.Clone(cfg.Scopes)
 	c.cfg.setDefaults()
 	c.frames = codec.NewFrameReader(c.cfg.MaxFrameBytes)
 	c.send.chunkBytes = min(max(c.cfg.StartChunkBytes, c.cfg.LeastChunkBytes), c.cfg.MostChunkBytes)
-	if invalid {
-		c.cfg = cfg
-	}
 	return c
 }
 
@@ -320,9 +314,7 @@ func (c *Core) close(err error) {
 	clear(c.pending)
 	c.partial, c.scopes, c.order, c.own = nil, nil, nil, nil
 	c.recv, c.check = receiver{}, checker{}
-	if c.phase != PhaseDone {
-		c.enter(PhaseDone)
-	}
+	c.enter(PhaseDone)
 	c.emit(Timer{})
 	c.emit(Closed{c.report, err})
 }

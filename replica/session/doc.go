@@ -44,7 +44,8 @@
 // origins until it has seen that the check is done: by a second status, a chunk
 // or a caught up.
 //
-// Transfer: chunks carry whole changes up to a budget that follows the link: it
+// Transfer: chunks carry whole changes, in some two bytes each beyond what the
+// change itself takes (BenchmarkTransfer), up to a budget that follows the link: it
 // doubles when an acknowledgement comes in well under a second more than the
 // fastest did, and halves when it takes more than two. Few are in flight, fewer
 // on slow links. The receiver checks that each origin's changes follow, by the

@@ -133,7 +133,8 @@ type Reissued struct {
 type PolicyDiffers struct{ Own, Peer crdt.Hash }
 
 // CaughtUp reports that everything both sides wished to exchange has been
-// exchanged and acknowledged; in a live session, each time that it is so again.
+// exchanged and acknowledged; in a live session again each time that all that was
+// sent since has been acknowledged.
 type CaughtUp struct{}
 
 func (PeerKnown) event()     {}

@@ -127,7 +127,7 @@ func checkLimits(t *testing.T, s *side) {
 		"bytes of a message": len(c.partial) - max(tight.MaxStatusBytes, tight.MaxChunkBytes+maxChunkOverhead),
 		"bytes in flight":    c.recv.bytes - tight.MaxInFlightBytes - tight.MaxChunkBytes,
 		"chunks":             len(c.recv.queue) - tight.MaxInFlight,
-		"scopes":             len(c.scopes) - 2*tight.MaxScopes,
+		"scopes":             len(c.scopes) - tight.MaxScopes - 4 - len(s.store.scopes),
 		"clock entries":      entries - tight.MaxClockEntries - 4*held,
 		"items":              len(c.report.Items) - tight.MaxItems,
 		"alarms":             len(c.report.Alarms) - maxAlarms,

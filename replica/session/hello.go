@@ -143,6 +143,10 @@ func (c *Core) onStatus(body []byte) {
 			continue
 		}
 		stated[p.name] = true
+		if c.scopes[p.name] == nil && len(c.scopes) >= c.cfg.MaxScopes+len(c.own) {
+			c.fail(classify("status", &codec.LimitError{What: "scopes", Got: uint64(len(c.scopes)) + 1, Max: uint64(c.cfg.MaxScopes)}))
+			return
+		}
 		s := c.scope(p.name)
 		c.replacePeer(s, p.stored)
 		if s.own != nil && p.fingerprint != s.own.Fingerprint && p.applied == s.own.appliedDigest() {
@@ -173,7 +177,7 @@ func (c *Core) onStatus(body []byte) {
 // it may have taken back what it once said of them; none of them was sent.
 func (c *Core) replacePeer(s *scope, stored clock.VersionVector) {
 	if c.peerRound > 1 {
-		for o, n := range s.peer.All() {
+		for o, n := range s.sent {
 			if o.Replica != c.peerHello.self.Replica {
 				stored.Advance(clock.Dot{Origin: o, N: n})
 			}

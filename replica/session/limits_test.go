@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -328,6 +329,9 @@ func TestConfig(t *testing.T) {
 	if err := (Config{Self: origin('a', 1)}).Validate(); err != nil {
 		t.Error(err)
 	}
+	if err := (Config{Self: origin('a', 1), Scopes: slices.Repeat([]string{strings.Repeat("x", 500)}, 17)}).Validate(); err == nil {
+		t.Error("8,500 bytes of scope names")
+	}
 	bad := Config{Direction: 9, MaxFrameBytes: 5, Scopes: []string{""}, MaxItems: -1, LeastChunkBytes: 1 << 30}
 	err := bad.Validate()
 	for _, part := range []string{"Self", "direction(9)", "MaxFrameBytes", "scope name", "MaxItems", "LeastChunkBytes"} {
@@ -352,6 +356,32 @@ func TestConfig(t *testing.T) {
 	}
 	if closed == nil || closed.Err == nil || closed.Err.Error() != err.Error() {
 		t.Errorf("closed: %+v", closed)
+	}
+}
+
+// TestAckFitsItsFrame acknowledges the largest chunk with the worst verdicts.
+func TestAckFitsItsFrame(t *testing.T) {
+	a := ack{number: math.MaxUint64}
+	for i := range maxChunkChanges {
+		a.verdicts = append(a.verdicts, Verdict{Refused, Code(40_000 + i), strings.Repeat("because ", 100)})
+	}
+	for _, room := range []int{leastFrameBytes, codec.DefaultFrameLimit} {
+		b := a.encode(room)
+		if len(b) > room {
+			t.Errorf("%d bytes in a frame of %d", len(b), room)
+		}
+		back, err := decodeAck(b)
+		if err != nil || len(back.verdicts) != maxChunkChanges {
+			t.Fatal(err)
+		}
+		for i, v := range back.verdicts {
+			if v.Outcome != Refused || v.Code != a.verdicts[i].Code {
+				t.Fatalf("%d: %v", i, v)
+			}
+		}
+		if room > leastFrameBytes && back.verdicts[0].Reason == "" {
+			t.Error("no reason at all")
+		}
 	}
 }
 

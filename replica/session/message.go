@@ -38,10 +38,10 @@ const flagMore = 0x02
 
 const (
 	maxReasonBytes  = 200
-	maxChunkChanges = 4096
+	maxChunkChanges = 2048
 	maxQueryPoints  = 32
 	// maxChunkOverhead is what a chunk's message takes beyond its changes.
-	maxChunkOverhead = 4096 * 64
+	maxChunkOverhead = maxChunkChanges*64 + clock.MaxOrigins*16 + maxScopeName + 64
 )
 
 func writeHash(w *codec.Writer, h crdt.Hash) { w.Raw(h[:]) }
@@ -234,6 +234,8 @@ type ack struct {
 	verdicts []Verdict
 }
 
+// encode writes the acknowledgement in at most room bytes: reasons are left out
+// where they do not fit.
 func (a *ack) encode(room int) []byte {
 	w := codec.NewWriter(nil)
 	w.Uvarint(a.number)
@@ -253,9 +255,10 @@ func (a *ack) encode(room int) []byte {
 		body.Byte(byte(v.Outcome))
 		body.Uvarint(uint64(n))
 		if v.Outcome >= Waiting {
-			// Of the verdicts that remain each may still need its code.
+			// Each of the verdicts that remain may still need its code: six
+			// bytes, so that there is room for them in the least frame.
 			reason := cut(v.Reason, maxReasonBytes)
-			if body.Len()+len(reason)+8*(len(a.verdicts)-i)+16 > room {
+			if body.Len()+len(reason)+6*(len(a.verdicts)-i)+32 > room {
 				reason = ""
 			}
 			body.Uvarint(uint64(v.Code))

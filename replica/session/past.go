@@ -22,7 +22,8 @@ type check struct {
 	hash   crdt.Hash
 
 	// The chains are equal at lo and not at hi.
-	lo, hi uint64
+	lo, hi  uint64
+	missing bool // the own history does not reach n
 }
 
 type checker struct {
@@ -72,7 +73,7 @@ func (c *Core) checkAt(own []ChainAt) {
 	case own[0].Known:
 		c.narrow()
 	default:
-		c.check.lacking = true
+		c.check.lacking, k.missing = true, true
 		// Where the own history ends is the likeliest place of the last common
 		// change: at what it is now, not at what it was as the session began.
 		c.command(ReadStatus{}, func(r Result) {
@@ -176,7 +177,7 @@ func (c *Core) foundCommon() {
 	if own != nil {
 		last = own.Stored.Get(k.origin)
 	}
-	if k.origin != c.self && last <= k.lo {
+	if k.origin != c.self && k.missing && last <= k.lo {
 		// A finished incarnation, of which only the end is missing here.
 		c.check.queue = c.check.queue[1:]
 		c.nextCheck()

@@ -80,7 +80,7 @@ func (c *Core) work() {
 	switch {
 	case !wishes(c.cfg.Scopes, ch.scope) || ch.scope == "":
 		refuse = CodeNotEntitled
-	case c.scopes[ch.scope] == nil && len(c.scopes) >= c.cfg.MaxScopes:
+	case c.scopes[ch.scope] == nil && len(c.scopes) >= c.cfg.MaxScopes+len(c.own):
 		refuse = CodeQuota
 	}
 	if refuse != CodeNone {
@@ -280,7 +280,7 @@ func (c *Core) applied(in *intake, verdicts []Verdict) {
 	c.report.Received.Changes.Changes += uint64(len(in.items))
 	c.report.Received.Changes.Bytes += uint64(in.chunk.bytes)
 	a := ack{in.number, in.verdicts}
-	c.write(frameAck, 0, a.encode(leastFrameBytes-64))
+	c.write(frameAck, 0, a.encode(c.maxSendFrame))
 	c.recv.queue = c.recv.queue[1:]
 	c.recv.bytes -= in.chunk.bytes
 	c.recv.busy = false

@@ -207,6 +207,9 @@ func (c *Core) inFlight() (bytes int) {
 
 // took takes what the store read for the ranges asked.
 func (c *Core) took(s *scope, asked []clock.Range, b Batch) {
+	if c.saidBye {
+		return
+	}
 	rest := map[clock.Origin]uint64{} // where what was not reached begins
 	for _, r := range b.Rest {
 		if n, ok := rest[r.Origin]; !ok || r.From < n {
