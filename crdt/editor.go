@@ -73,7 +73,7 @@ type RecordEditor struct {
 // Edit begins a change. A record without a live birth gets one by it.
 func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 	e := &RecordEditor{rec: r, part: Part{Key: key, Heads: newRefs(&r.State, r.heads)}}
-	live := r.Live(o.Delete)
+	live := r.live(o.Delete)
 	e.part.Births = newRefs(&r.State, live)
 	if len(live) == 0 {
 		e.part.Birth = &Birth{}

@@ -31,7 +31,7 @@ func (f Field) Type() Type { return f.key.Type }
 func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
 	root := Field{state: &r.State, rec: r, node: &r.root}
 	if len(r.deletions) > 0 {
-		root.live = r.Live(policy)
+		root.live = r.live(policy)
 	} else {
 		root.rec = nil // nothing to leave out
 	}
@@ -42,7 +42,7 @@ func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
 func (r *Record) Field(name string, t Type, policy DeletePolicy) Field {
 	f := Field{state: &r.State, key: Key{name, t}, node: r.root.kid(slotOf(name, t))}
 	if len(r.deletions) > 0 {
-		f.rec, f.live = r, r.Live(policy)
+		f.rec, f.live = r, r.live(policy)
 	}
 	return f
 }

@@ -302,9 +302,12 @@ const (
 	UpdateWins
 )
 
-// Live lists the births that are not deleted, in canonical order. The slice
-// must not be modified.
-func (r *Record) Live(policy DeletePolicy) []clock.Dot {
+// Live lists the births that are not deleted, in canonical order. The slice is
+// the caller's.
+func (r *Record) Live(policy DeletePolicy) []clock.Dot { return slices.Clone(r.live(policy)) }
+
+// live is Live, and may give the record's own slice.
+func (r *Record) live(policy DeletePolicy) []clock.Dot {
 	if len(r.deletions) == 0 {
 		return r.born
 	}

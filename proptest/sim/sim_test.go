@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 1500, "how many histories to run")
+	seeds = flag.Uint64("seeds", 1000, "how many histories to run")
 	from  = flag.Uint64("from", 1, "the seed of the first")
 )
 
