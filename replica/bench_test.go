@@ -32,3 +32,26 @@ func BenchmarkUpdate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkColdSync fetches the whole history of one text that was typed one
+// change a keystroke.
+func BenchmarkColdSync(b *testing.B) {
+	ctx := context.Background()
+	a := openStore(b, filepath.Join(b.TempDir(), "a"), replica.Options{})
+	const n = 5000
+	for i := range n {
+		if err := a.Collection("notes").Update(ctx, "n", func(p *replica.Record) error {
+			t := p.Text("body")
+			return t.Insert(max(0, t.Len()-i%7), "x")
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		r := openStore(b, filepath.Join(b.TempDir(), "b"), replica.Options{})
+		exchange(b, r, a, replica.SyncOptions{})
+		r.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/change")
+}
