@@ -32,7 +32,6 @@ func TestEdit(t *testing.T) {
 		{"group.put", []string{"f group.put dose 5", "f group.put unit mg"}, "f", `{"dose":5,"unit":"mg"}` + "\n"},
 		{"counter.reset", []string{"f counter.add 5", "f counter.reset", "f counter.add 2"}, "f", "2\n"},
 		{"stock.add", []string{"f stock.add 5", "f stock.add -7"}, "f", "-2\n"},
-		{"stock.recount", []string{"f stock.add 5", "f stock.recount 12"}, "f", "12\n"},
 		{"flag.enable", []string{"f flag.enable"}, "f", "true\n"},
 		{"list", []string{"f list.append a b 1", "f list.insert 1 x y", "f list.set 0 A", "f list.delete 2 2"}, "f", "A\nx\n1\n"},
 		{"log.append", []string{"f log.append b", "f log.append a"}, "f", "b\na\n"},
@@ -85,7 +84,7 @@ func TestEditWithoutEffectSaysSo(t *testing.T) {
 
 func TestShowsEveryType(t *testing.T) {
 	s := newStore(t)
-	for _, x := range []string{"dose group.put mg 5", "n counter.add 2", "left stock.recount 12", "fasting flag.enable", "tags set.add a b",
+	for _, x := range []string{"dose group.put mg 5", "n counter.add 2", "left stock.add 12", "fasting flag.enable", "tags set.add a b",
 		"steps list.append 1 two", "note text.append calm", "scans log.append in", "scans log.append out", "gone flag.enable", "gone flag.disable"} {
 		s.ok(append([]string{"edit", "--actor", "bo", "a/b"}, strings.Fields(x)...)...)
 	}

@@ -49,7 +49,7 @@ func (f *globalFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.actor, "actor", fromEnvironment(actorVariable, ""), "`name` of who writes")
 	fs.StringVar(&f.role, "role", fromEnvironment(roleVariable, ""), "`role` in which they write")
 	fs.StringVar(&f.durability, "durability", fromEnvironment(durabilityVariable, "synced"),
-		"when a write is done, as `mode`: synced, on the disk; relaxed, with the system")
+		"`mode` of writing: synced, done when it is on the disk, or relaxed")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one object a line")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log to stderr what happens")
 }
@@ -139,6 +139,21 @@ func checkStore(dir string) error {
 
 // newDirectory stands for a directory that whoever reads it chooses.
 const newDirectory = "NEW-DIRECTORY"
+
+// output is stdout, and remembers that it could not be written: a command that
+// printed into a full disk has failed.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
 
 // printf writes to stdout.
 func (e *env) printf(format string, args ...any) {

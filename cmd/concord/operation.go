@@ -4,9 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica"
 )
@@ -59,10 +57,6 @@ var operations = []operation{
 		parse: takesNothing(func(in container, name string) error { return in.Counter(name).Reset() })},
 	{name: "stock.add", args: "N", help: "add a delivery, or with a negative N a sale", kind: crdt.TypeStock, least: 1, most: 1,
 		parse: takesNumber(inRecord(func(p *replica.Record, name string, n int64) error { return p.Stock(name).Add(n) }))},
-	{name: "stock.recount", args: "N", help: "write how many were counted just now", kind: crdt.TypeStock, least: 1, most: 1,
-		parse: takesNumber(inRecord(func(p *replica.Record, name string, n int64) error {
-			return p.Stock(name).Recount(n, clock.NewStamp(time.Now(), 0))
-		}))},
 	{name: "flag.enable", help: "switch on; beats switching off apart", kind: crdt.TypeFlag,
 		parse: takesNothing(func(in container, name string) error { return in.Flag(name).Enable() })},
 	{name: "flag.disable", help: "switch off", kind: crdt.TypeFlag,

@@ -12,10 +12,14 @@ import (
 
 // run is the whole program but for its process: it returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	out := &output{Writer: stdout}
+	e := &env{stdin: stdin, stdout: out, stderr: stderr}
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write to stdout: %w", out.err)
+	}
 	if err != nil {
 		// A fault before the flag was reached must not hide it.
 		e.flags.json = e.flags.json || slices.Contains(args, "--json")
@@ -31,7 +35,7 @@ func newRoot(e *env) *cobra.Command {
 		Short: "Edit shared records offline, and make them agree",
 		Long:  rootHelp(),
 		Example: `  concord init                                  make a store in ./concord-store
-  concord put patients/bed-7 name="Ada" dose=5  write two fields of a record
+  concord put patients/bed-7 name=Ada dose=5    write two fields of a record
   concord get patients/bed-7                    read it
   concord serve &                               answer other stores
   concord --store other sync 127.0.0.1:7000     bring another store up to date`,
@@ -49,20 +53,23 @@ func newRoot(e *env) *cobra.Command {
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	e.flags.register(root.PersistentFlags())
-	root.AddCommand(
-		newInitCommand(e),
-		newPutCommand(e),
-		newGetCommand(e),
-		newListCommand(e),
-		newEditCommand(e),
-		newDeleteCommand(e),
-		newRestoreCommand(e),
-		newLogCommand(e),
-		newServeCommand(e),
-		newSyncCommand(e),
-		newReplayCommand(e),
-		newDemoCommand(e),
-	)
+	for _, g := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Records:", []*cobra.Command{
+			newInitCommand(e), newPutCommand(e), newEditCommand(e), newGetCommand(e), newListCommand(e),
+			newLogCommand(e), newDeleteCommand(e), newRestoreCommand(e),
+		}},
+		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e)}},
+		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageErrorf("%v; see: %s --help", err, cmd.CommandPath())
 	})

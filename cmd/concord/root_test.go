@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -146,4 +148,17 @@ func TestBadCommandLines(t *testing.T) {
 	if got := s.ok("ls"); !strings.HasPrefix(got, "patients") || strings.Count(got, "\n") != 1 {
 		t.Errorf("a bad command line left something behind: %q", got)
 	}
+}
+
+// fullDisk refuses to be written.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	var errs bytes.Buffer
+	if code := run(t.Context(), []string{"--help"}, nil, fullDisk{}, &errs); code != exitFailure {
+		t.Errorf("exit code %d, want %d", code, exitFailure)
+	}
+	wantIn(t, errs.String(), "write to stdout")
 }

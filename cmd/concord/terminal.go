@@ -9,6 +9,9 @@ import (
 // isTerminal reports whether what is written to w is read as it comes, by
 // somebody who can see a line change.
 func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
