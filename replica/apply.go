@@ -21,6 +21,13 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	r.agreed = in.Agreed
 	verdicts := make([]session.Verdict, len(in.Changes))
+	if !r.space.takes(class(r.options.Schema.Priority(in.Scope))) {
+		r.mu.Unlock()
+		for i := range verdicts {
+			verdicts[i] = refused(session.CodeQuota, "the disk is full")
+		}
+		return verdicts, nil
+	}
 	var err error
 	for i := range in.Changes {
 		if verdicts[i], err = r.receive(in.Scope, &in.Changes[i]); err != nil {

@@ -12,6 +12,8 @@ var (
 	ErrLocked = errors.New("replica: store is open elsewhere")
 	// ErrNotReplica means that a directory holds something else.
 	ErrNotReplica = errors.New("replica: directory is not a Concord store")
+	// ErrKey means that the store is encrypted with another key, or with none.
+	ErrKey = errors.New("replica: wrong encryption key")
 	// ErrIdentity means that a directory holds another replica than the one that
 	// [Options.Identity] names.
 	ErrIdentity = errors.New("replica: store of another replica")

@@ -47,6 +47,18 @@ type Options struct {
 	// estimate: 16 MiB by default.
 	CacheBytes int
 
+	// Profile is the size of the machine: see [SmallFootprint] and [Server].
+	Profile Profile
+
+	// Space says what is still done when the disk runs full.
+	Space SpaceLimits
+
+	// EncryptionKey encrypts the store on the disk, by AES: 16, 24 or 32 bytes;
+	// nil: it is not encrypted. A store is opened with the key that it was made
+	// with, else with [ErrKey]. The files beside the store, with the replica's
+	// identity, are not encrypted.
+	EncryptionKey []byte
+
 	Logger hclog.Logger     // nil: silent
 	Wall   func() time.Time // the wall clock; nil: time.Now
 }
@@ -76,6 +88,15 @@ func (o Options) Validate() error {
 	}
 	if o.Durability > Relaxed {
 		errs = append(errs, fmt.Errorf("replica: unknown Durability %d", o.Durability))
+	}
+	if o.Profile > Large {
+		errs = append(errs, fmt.Errorf("replica: unknown Profile %d", o.Profile))
+	}
+	if n := len(o.EncryptionKey); n != 0 && n != 16 && n != 24 && n != 32 {
+		errs = append(errs, fmt.Errorf("replica: EncryptionKey of %d bytes; want 16, 24 or 32", n))
+	}
+	if err := o.Space.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := o.Schema.Validate(); err != nil {
 		errs = append(errs, err)

@@ -43,7 +43,8 @@ type Replica struct {
 	inbox    inbox
 	early    early
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
-	changes  uint64      // stored, over all scopes
+	space    *spaceGate
+	changes  uint64 // stored, over all scopes
 	witness  *witness
 	renew    bool              // the next write starts a new incarnation
 	unnamed  bool              // some scope's name is lost
@@ -58,8 +59,9 @@ type Replica struct {
 // caller must Close it.
 //
 // Errors: [*LockedError] if another process has it open, [ErrNotReplica] if the
-// directory holds something else, [ErrCorrupt] if what is needed to begin is
-// damaged.
+// directory holds something else, [ErrKey] if the encryption key is another,
+// [*SpaceError] if the disk is too full to open it, [ErrCorrupt] if the engine
+// cannot read its own files. A damaged row is no error: see [Replica.Damage].
 func Open(dir string, o Options) (*Replica, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -77,8 +79,9 @@ func Open(dir string, o Options) (*Replica, error) {
 			return nil, err
 		}
 		r.sideIO = sideFile{dir}
+		r.space = newSpaceGate(dir, &o)
 	}
-	s, err := openBadger(filepath.Join(dir, "data"), &o)
+	s, err := openBadger(filepath.Join(dir, "data"), &o, r.space)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -49,9 +51,10 @@ type group []row
 type badgerStore struct {
 	db     *badger.DB
 	memory bool
+	gate   *spaceGate
 }
 
-func openBadger(dir string, o *Options) (*badgerStore, error) {
+func openBadger(dir string, o *Options, gate *spaceGate) (*badgerStore, error) {
 	b := badger.DefaultOptions(dir).
 		WithLogger(nil).
 		WithSyncWrites(o.Durability == Synced).
@@ -61,21 +64,33 @@ func openBadger(dir string, o *Options) (*badgerStore, error) {
 	if o.DisableDisk {
 		b = b.WithInMemory(true).WithDir("").WithValueDir("").WithSyncWrites(false)
 	}
-	// The small footprint of a phone: small tables, no caches, and every value
-	// below the threshold, so that the value log stays empty.
-	b = b.WithMemTableSize(16 << 20).WithNumMemtables(2).
-		WithNumLevelZeroTables(2).WithNumLevelZeroTablesStall(4).WithNumCompactors(2).
-		WithBaseTableSize(1 << 20).WithBaseLevelSize(4 << 20).
-		WithValueLogFileSize(16 << 20).WithValueThreshold(1 << 20).
-		WithCompression(0).WithBlockCacheSize(0).WithIndexCacheSize(0)
-	db, err := badger.Open(b)
-	if err != nil {
-		if strings.Contains(err.Error(), "Another process is using") || strings.Contains(err.Error(), "directory lock") {
-			return nil, &LockedError{Path: dir, PID: lockHolder(dir)}
+	b = o.Profile.apply(b)
+	if len(o.EncryptionKey) > 0 {
+		b = b.WithEncryptionKey(o.EncryptionKey).WithIndexCacheSize(8 << 20).WithBlockCacheSize(8 << 20)
+	}
+	if gate != nil {
+		if err := gate.open(); err != nil {
+			return nil, err
 		}
+	}
+	s := &badgerStore{memory: o.DisableDisk, gate: gate}
+	err := guard("open", func() (err error) {
+		s.db, err = badger.Open(b)
+		return err
+	})
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrCorrupt):
+		return nil, fmt.Errorf("replica: open %s: %w", dir, err)
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch):
+		return nil, fmt.Errorf("replica: open %s: %w", dir, ErrKey)
+	case strings.Contains(err.Error(), "Another process is using") || strings.Contains(err.Error(), "directory lock"):
+		return nil, &LockedError{Path: dir, PID: lockHolder(dir)}
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EROFS):
 		return nil, fmt.Errorf("replica: open %s: %w", dir, err)
 	}
-	return &badgerStore{db: db, memory: o.DisableDisk}, nil
+	return nil, fmt.Errorf("replica: open %s: %w", dir, &CorruptError{Row: "store", Err: err})
 }
 
 // lockHolder reads the process id that the engine leaves in its lock file.
@@ -201,13 +216,23 @@ func (s *badgerStore) commit(groups []group) error {
 		var bytes, rows int64
 		n := 0
 		for ; n < len(groups); n++ {
-			for _, r := range groups[n] {
-				bytes += int64(len(r.key) + len(r.value) + 64)
-				rows++
-			}
+			b, r := groups[n].weigh()
+			bytes, rows = bytes+b, rows+r
 			if n > 0 && (bytes > limitBytes || rows > limitRows) {
 				break
 			}
+		}
+		if err := s.gate.commit(uint64(bytes)); err != nil {
+			return err
+		}
+		if n == 1 && (bytes > limitBytes || rows > limitRows) {
+			early, rest := groups[0].splitSnapshot()
+			for _, x := range early {
+				if err := s.commitOne([]group{{x}}); err != nil {
+					return err
+				}
+			}
+			groups[0] = rest
 		}
 		if err := s.commitOne(groups[:n]); err != nil {
 			return err
@@ -217,26 +242,49 @@ func (s *badgerStore) commit(groups []group) error {
 	return nil
 }
 
-func (s *badgerStore) commitOne(groups []group) error {
-	t := s.db.NewTransaction(true)
-	defer t.Discard()
-	for _, g := range groups {
-		for _, r := range g {
-			var err error
-			if r.value == nil {
-				err = t.Delete(r.key)
-			} else {
-				err = t.SetEntry(badger.NewEntry(r.key, r.value))
-			}
-			if err != nil {
-				return fmt.Errorf("replica: write: %w", err)
-			}
+func (g group) weigh() (bytes, rows int64) {
+	for _, r := range g {
+		bytes += int64(len(r.key) + len(r.value) + 64)
+	}
+	return bytes, int64(len(g))
+}
+
+// splitSnapshot takes the parts of a snapshot out of a group that is too large
+// for one transaction. They may be written before it: until the header names
+// them, nobody reads them.
+func (g group) splitSnapshot() (early, rest group) {
+	for _, r := range g {
+		if r.key[0] == rowSnapshot && r.value != nil {
+			early = append(early, r)
+		} else {
+			rest = append(rest, r)
 		}
 	}
-	if err := t.Commit(); err != nil {
-		return fmt.Errorf("replica: commit: %w", err)
-	}
-	return nil
+	return early, rest
+}
+
+func (s *badgerStore) commitOne(groups []group) error {
+	return guard("write", func() error {
+		t := s.db.NewTransaction(true)
+		defer t.Discard()
+		for _, g := range groups {
+			for _, r := range g {
+				var err error
+				if r.value == nil {
+					err = t.Delete(r.key)
+				} else {
+					err = t.SetEntry(badger.NewEntry(r.key, r.value))
+				}
+				if err != nil {
+					return fmt.Errorf("replica: write: %w", err)
+				}
+			}
+		}
+		if err := t.Commit(); err != nil {
+			return fmt.Errorf("replica: commit: %w", err)
+		}
+		return nil
+	})
 }
 
 func (s *badgerStore) sync() error {
@@ -250,8 +298,10 @@ func (s *badgerStore) sync() error {
 }
 
 func (s *badgerStore) close() error {
-	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("replica: close: %w", err)
-	}
-	return nil
+	return guard("close", func() error {
+		if err := s.db.Close(); err != nil {
+			return fmt.Errorf("replica: close: %w", err)
+		}
+		return nil
+	})
 }

@@ -150,6 +150,9 @@ func (r *Replica) change(name string, edit func(*Tx) error) (b *batch, versions 
 	if err := r.usable(); err != nil {
 		return nil, nil, err
 	}
+	if err := r.space.writable(); err != nil {
+		return nil, nil, err
+	}
 	if err := r.renewed(); err != nil {
 		return nil, nil, err
 	}
