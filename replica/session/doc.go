@@ -31,9 +31,9 @@
 // Difference: else both send their status. Where there are more than 64 scopes
 // they first send digests of groups of scopes, and then the status of those in
 // groups that differ: of ten thousand scopes with one change some 9 kB each way
-// instead of 500 (TestManyScopes). What one side has stored and the
-// other has not is what it sends; scopes of the highest class first. Equal
-// applied clocks with different fingerprints raise an alarm.
+// instead of 500 (TestManyScopes). What one side has stored and the other has
+// not is what it sends; scopes of the highest class first. Equal applied clocks
+// with different fingerprints raise an alarm.
 //
 // First contact: before a side sends its first chunk it compares what the peer
 // states of its own origins with its own chains. Where its own is missing or
@@ -44,11 +44,11 @@
 // origins until it has seen that the check is done: by a second status, a chunk
 // or a caught up.
 //
-// Transfer: chunks carry whole changes, in some two bytes each beyond what the
-// change itself takes (BenchmarkTransfer), up to a budget that follows the link: it
-// doubles when an acknowledgement comes in well under a second more than the
-// fastest did, and halves when it takes more than two. Few are in flight, fewer
-// on slow links. The receiver checks that each origin's changes follow, by the
+// Transfer: chunks carry whole changes, each with some two bytes beyond what it
+// takes itself (BenchmarkTransfer), up to a budget that follows the link: it
+// doubles when an acknowledgement takes less than half a second longer than the
+// fastest did, and halves when it takes more than two. At most four budgets are
+// in flight, on slow links two. The receiver checks that each origin's changes follow, by the
 // hash chain, what it holds, gives the sound ones to its store and acknowledges
 // them when they are durable. Each change has its own [Verdict]: a refused one
 // stops its origin for this session, and nothing else. Waiting and rejected
