@@ -70,7 +70,8 @@ func (r *run) lookAhead(steps []Step) {
 }
 
 func (r *run) open() error {
-	world, err := r.Opener.Open(Setup{Scenario: r.s.ID, Replicas: slices.Clone(r.ids), Policy: r.s.Policy, Start: Start})
+	world, err := r.Opener.Open(Setup{Scenario: r.s.ID, Replicas: slices.Clone(r.ids), Policy: r.s.Policy, Start: Start,
+		Durable: durable(r.s.Steps)})
 	if err != nil {
 		return fmt.Errorf("opening the world: %w", err)
 	}
@@ -85,6 +86,17 @@ func (r *run) open() error {
 		replica.SetWall(Start)
 	}
 	return nil
+}
+
+// durable reports whether a step needs a disk.
+func durable(steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool {
+		switch s.Do {
+		case "restart", "restore", "kill_during", "crash_loop", "open_again", "disk_full", "disk_free":
+			return true
+		}
+		return durable(s.Steps)
+	})
 }
 
 // steps runs a list of steps, numbered from 1 behind the prefix.
@@ -129,7 +141,9 @@ func (r *run) step(s *Step) error {
 		r.setWall(s.On, s.When)
 	}
 	r.partial, r.remark = false, ""
-	if !s.MayFail && !s.ExpectError {
+	// Bytes that are no text may be refused, or taken with marks in their place.
+	mayFail := s.MayFail || s.operation() == "text.insert_bytes"
+	if !mayFail && !s.ExpectError {
 		if err := r.do(s); err != nil {
 			return err
 		}

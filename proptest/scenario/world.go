@@ -25,6 +25,8 @@ type Setup struct {
 	Policy *Policy
 	// Start is where the wall clocks stand.
 	Start time.Time
+	// Durable says that some step needs a replica on a disk.
+	Durable bool
 }
 
 // World is the replicas of one run. The runner uses it from one goroutine.
