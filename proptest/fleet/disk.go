@@ -14,7 +14,7 @@ import (
 
 // Restart closes the replica and opens it again.
 func (n *node) Restart() error {
-	return errors.Join(n.close(), n.open())
+	return errors.Join(n.Close(), n.open())
 }
 
 // backup is a directory as it lay on the disk.
@@ -39,7 +39,7 @@ func (n *node) Restore(b scenario.Backup) error {
 	if !ok {
 		return fmt.Errorf("fleet: a %T is no backup", b)
 	}
-	if err := n.close(); err != nil {
+	if err := n.Close(); err != nil {
 		return err
 	}
 	if err := errors.Join(os.RemoveAll(n.dir), os.Mkdir(n.dir, 0o700), copyTree(n.dir, from.dir)); err != nil {

@@ -43,7 +43,8 @@ func (n *node) open() error {
 	return nil
 }
 
-func (n *node) close() error {
+// Close closes the replica, if it is open.
+func (n *node) Close() error {
 	if n.r == nil {
 		return nil
 	}

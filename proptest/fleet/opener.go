@@ -104,10 +104,10 @@ func (w *world) Fresh() (scenario.Replica, error) {
 func (w *world) Close() error {
 	var errs []error
 	for _, n := range w.fresh {
-		errs = append(errs, n.close())
+		errs = append(errs, n.Close())
 	}
 	for _, n := range w.nodes {
-		errs = append(errs, n.close())
+		errs = append(errs, n.Close())
 	}
 	if w.dir != "" {
 		errs = append(errs, os.RemoveAll(w.dir))

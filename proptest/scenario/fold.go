@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 )
 
@@ -44,7 +46,7 @@ func (r *run) mergeOrders() error {
 			return fmt.Errorf("folding the states as %s: %w", f, err)
 		}
 		got, err := r.fingerprint(replica)
-		if err != nil {
+		if err = errors.Join(err, done(replica)); err != nil {
 			return err
 		}
 		if first == nil {
@@ -118,13 +120,23 @@ func (r *run) fold(f *fold, messages map[string][]byte) (Replica, error) {
 			if err != nil {
 				return nil, err
 			}
-			if messages[part.String()], err = inner.State(); err != nil {
+			state, err := inner.State()
+			if err = errors.Join(err, done(inner)); err != nil {
 				return nil, err
 			}
+			messages[part.String()] = state
 		}
 		if err := replica.Deliver(append([]byte(nil), messages[part.String()]...)); err != nil {
 			return nil, err
 		}
 	}
 	return replica, nil
+}
+
+// done frees a fresh replica that is not used any more.
+func done(replica Replica) error {
+	if c, ok := replica.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }

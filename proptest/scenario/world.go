@@ -35,7 +35,8 @@ type World interface {
 	// the value stays valid over a restart and a restore.
 	Replica(name string) Replica
 	// Fresh returns an empty replica beyond those of the setup, with an id of its
-	// own and under the same policy. It takes messages and is read, no more.
+	// own and under the same policy. It takes messages and is read, no more; if it
+	// is an [io.Closer] it is closed after that.
 	Fresh() (Replica, error)
 	// Sync brings everything that one replica has to another; nothing flows back.
 	// It returns how many changes the receiver did not have, waiting ones too: a

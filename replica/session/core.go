@@ -82,6 +82,7 @@ type Core struct {
 	order     []*scope // by class, then name
 
 	check     checker
+	diverged  []Alarm // seen in the peer's last status, and not raised yet
 	send      sender
 	recv      receiver
 	live      bool // both wish it

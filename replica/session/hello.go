@@ -136,6 +136,7 @@ func (c *Core) onStatus(body []byte) {
 		c.send.peerChecked = true
 	}
 	stated := make(map[string]bool, len(list))
+	c.diverged = nil
 	var checks []check
 	for i := range list {
 		p := &list[i]
@@ -150,7 +151,7 @@ func (c *Core) onStatus(body []byte) {
 		s := c.scope(p.name)
 		c.replacePeer(s, p.stored)
 		if s.own != nil && p.fingerprint != s.own.Fingerprint && p.applied == s.own.appliedDigest() {
-			c.alarm(Alarm{Kind: Divergence, Scope: p.name, Own: s.own.Fingerprint, Peer: p.fingerprint})
+			c.diverged = append(c.diverged, Alarm{Kind: Divergence, Scope: p.name, Own: s.own.Fingerprint, Peer: p.fingerprint})
 		}
 		for _, h := range p.chains {
 			checks = append(checks, check{scope: p.name, origin: h.origin, n: p.stored.Get(h.origin), hash: h.hash})
@@ -168,8 +169,22 @@ func (c *Core) onStatus(body []byte) {
 		c.check.queue = checks
 		c.nextCheck()
 	} else {
+		c.tellDivergence()
 		c.difference()
 	}
+}
+
+// tellDivergence raises the alarms that the statuses gave cause for, once both
+// sides have looked at their own pasts: one that was restored and wrote on has
+// the clocks of its lost self, and repairs that first.
+func (c *Core) tellDivergence() {
+	if !c.check.done || !c.send.peerChecked {
+		return
+	}
+	for _, a := range c.diverged {
+		c.alarm(a)
+	}
+	c.diverged = nil
 }
 
 // replacePeer takes over what the peer says it has. What was sent to it before

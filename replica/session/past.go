@@ -190,6 +190,7 @@ func (c *Core) foundCommon() {
 		}
 		c.self = r.Origin
 		c.check.reissued = true
+		c.diverged = slices.DeleteFunc(c.diverged, func(a Alarm) bool { return a.Scope == k.scope })
 		e := Reissued{k.scope, k.origin, k.lo, r.Origin}
 		if len(c.report.Reissued) < maxAlarms {
 			c.report.Reissued = append(c.report.Reissued, e)
@@ -208,6 +209,7 @@ func (c *Core) foundCommon() {
 func (c *Core) endChecks() {
 	finish := func() {
 		c.check.done = true
+		c.tellDivergence()
 		if c.check.reissued || c.check.lacking {
 			c.sayStatus()
 		}

@@ -76,6 +76,23 @@ func TestRestored(t *testing.T) {
 	}
 }
 
+// TestRestoredIsNoDivergence restores a replica that then writes as much as it
+// lost: both sides have the same clocks and other states, until it is repaired.
+func TestRestoredIsNoDivergence(t *testing.T) {
+	for _, d := range []Direction{Both, Push, Pull} {
+		a, b := newFake('a'), newFake('b')
+		a.writeMany("s", 5)
+		r := a.clone()
+		a.write("s", "lost", "ann")
+		mustSync(t, a, b, Config{}, Config{})
+		r.write("s", "after", "ann")
+		rr, rb := mustSync(t, r, b, Config{Direction: d}, Config{})
+		if len(r.reissues) != 1 || len(rr.Alarms)+len(rb.Alarms) > 0 {
+			t.Errorf("%v: %d reissues, alarms %+v and %+v", d, len(r.reissues), rr.Alarms, rb.Alarms)
+		}
+	}
+}
+
 // TestRestoredOneWay says that the check comes before any direction.
 func TestRestoredOneWay(t *testing.T) {
 	for _, d := range []Direction{Push, Pull} {

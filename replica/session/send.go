@@ -122,6 +122,7 @@ func (c *Core) peerChecked() {
 		return
 	}
 	c.send.peerChecked = true
+	c.tellDivergence()
 	if c.send.open == 0 {
 		return
 	}
