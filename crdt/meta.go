@@ -1,11 +1,14 @@
 package crdt
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sort"
+	"unicode/utf8"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/codec"
 )
 
 // Intent says what a change was for: the same action on the same subject,
@@ -24,6 +27,26 @@ type Author struct {
 	Role   string
 	Intent Intent
 	Policy uint64 // cited policy version; zero when there is none
+}
+
+// Check refuses an author that a change cannot carry: names longer than its
+// format allows, or not UTF-8.
+func (a *Author) Check() error {
+	for _, x := range []struct {
+		what, value string
+		most        int
+	}{
+		{"actor", a.Actor, maxActorBytes}, {"role", a.Role, maxActorBytes},
+		{"action of the intent", a.Intent.Action, maxActorBytes}, {"key of the intent", a.Intent.Key, maxKeyBytes},
+	} {
+		if len(x.value) > x.most {
+			return &codec.LimitError{What: x.what, Got: uint64(len(x.value)), Max: uint64(x.most)}
+		}
+		if !utf8.ValidString(x.value) {
+			return fmt.Errorf("crdt: %s %q is not UTF-8", x.what, x.value)
+		}
+	}
+	return nil
 }
 
 // Meta is what a record remembers of a change beside its effect: views and

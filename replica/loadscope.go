@@ -38,6 +38,7 @@ func (r *Replica) load() error {
 			r.changes += n
 		}
 	}
+	r.durable = r.seq // what was read is in the store
 	return nil
 }
 

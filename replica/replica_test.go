@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,5 +231,21 @@ func TestPanicInEditLeavesTheReplicaUsable(t *testing.T) {
 	update(t, a, "c", "k", func(p *replica.Record) error { return p.Register("y").Set(2) })
 	if v := values(t, a, "c", "k"); v["x"] != nil || v["y"] != int64(2) {
 		t.Errorf("shows %v", v)
+	}
+}
+
+// TestAuthorThatNoPeerCouldReadIsRefused before it is made, not after.
+func TestAuthorThatNoPeerCouldReadIsRefused(t *testing.T) {
+	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
+	for _, as := range []string{strings.Repeat("x", 257), "\xff"} {
+		err := a.Collection("c").Update(context.Background(), "k", func(p *replica.Record) error {
+			return p.As(as, "nurse").Register("x").Set(1)
+		})
+		if err == nil {
+			t.Errorf("actor %.10q was accepted", as)
+		}
+	}
+	if _, err := a.Collection("c").View(context.Background(), "k"); !errors.Is(err, replica.ErrNotFound) {
+		t.Errorf("after refused changes the view gives %v", err)
 	}
 }

@@ -217,6 +217,9 @@ func (tx *Tx) finish() (c *crdt.Change, opens []*open, err error) {
 	if len(c.Parts) == 0 {
 		return nil, nil, nil
 	}
+	if err := c.Author.Check(); err != nil {
+		return nil, nil, fmt.Errorf("replica: %w", err)
+	}
 	if err := tx.r.checkWrite(tx.name, c); err != nil {
 		return nil, nil, err
 	}
