@@ -3,6 +3,7 @@ package replica
 import (
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -92,7 +93,8 @@ func (r *Replica) enterFate(g *group, e *entry, num uint32) {
 	}
 	fate := row{key: dotKey(rowFate, e.scope.number, num, e.change.Dot.N)}
 	if e.fate != Applied {
-		fate.value = (&fateRow{e.fate, e.code, e.reason}).encode(fate.key)
+		reason := strings.ToValidUTF8(e.reason[:min(len(e.reason), maxReason)], "")
+		fate.value = (&fateRow{e.fate, e.code, reason, clock.NewStamp(r.wall(), 0)}).encode(fate.key)
 	}
 	*g = append(*g, fate)
 }

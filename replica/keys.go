@@ -33,6 +33,9 @@ const (
 	rowEarly    = 'e'
 )
 
+// rowKinds are all of them.
+var rowKinds = []byte{rowMeta, rowOrigin, rowScope, rowChange, rowHeader, rowSnapshot, rowFate, rowSum}
+
 func metaKey(name string) []byte { return append([]byte{rowMeta}, name...) }
 
 func numberKey(row byte, n uint32) []byte {

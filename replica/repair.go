@@ -134,6 +134,9 @@ func (r *Replica) remake(found []Damage) error {
 			return fmt.Errorf("replica: repair scope %q: %w", name, err)
 		}
 	}
+	if err := r.startIncarnation(); err != nil { // which writes the identity too
+		return err
+	}
 	return r.remakeNames()
 }
 

@@ -146,8 +146,13 @@ func prepareDir(dir string) error {
 // loadIdentity reads the side file, or makes one; fresh says that it did.
 func (r *Replica) loadIdentity() (fresh bool, err error) {
 	if r.sideIO.dir != "" {
-		if r.side, err = r.sideIO.read(); err != nil {
+		damaged := false
+		if r.side, damaged, err = r.sideIO.read(); err != nil {
 			return false, err
+		}
+		if damaged {
+			r.damaged(Damage{Row: "identity", Err: errors.New("one of its two slots cannot be read")})
+			r.doubt("the identity may not be the last one written")
 		}
 	}
 	if err := r.checkSeed(); err != nil {

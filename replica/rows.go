@@ -196,11 +196,15 @@ func decodeHeader(key, value []byte) (*header, error) {
 	return h, nil
 }
 
+// maxReason bounds what is kept of a reason.
+const maxReason = 1024
+
 // fateRow says why a change is not applied.
 type fateRow struct {
 	fate   Fate
 	code   string
 	reason string
+	since  clock.Stamp // wall time
 }
 
 func (f *fateRow) encode(key []byte) []byte {
@@ -209,6 +213,7 @@ func (f *fateRow) encode(key []byte) []byte {
 	w.Byte(byte(f.fate))
 	w.String(f.code)
 	w.String(f.reason)
+	w.Uint64(uint64(f.since))
 	return seal(w, key)
 }
 
@@ -217,7 +222,7 @@ func decodeFateRow(key, value []byte) (*fateRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fateRow{Fate(r.Byte()), r.String("code", 64), r.String("reason", 1024)}
+	f := &fateRow{Fate(r.Byte()), r.String("code", 64), r.String("reason", maxReason), clock.Stamp(r.Uint64())}
 	if err := r.Close(); err != nil {
 		return nil, &CorruptError{Row: "fate", Key: key, Err: err}
 	}

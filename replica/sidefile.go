@@ -127,20 +127,21 @@ func (f sideFile) slot(generation uint64) string {
 }
 
 // read returns the newest slot that is whole; nil if there is none at all.
-func (f sideFile) read() (*side, error) {
-	var best *side
+// damaged says that the other slot cannot be read, so that this one may not be
+// what was written last.
+func (f sideFile) read() (best *side, damaged bool, err error) {
 	var faults []error
 	for g := range uint64(2) {
 		b, err := os.ReadFile(f.slot(g))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
+			continue // empty: its writing had only begun
 		}
 		if err != nil {
-			return nil, fmt.Errorf("replica: identity: %w", err)
+			return nil, false, fmt.Errorf("replica: identity: %w", err)
 		}
 		s := &side{}
 		if err := codec.DecodeEnvelope(b, s, maxSideBytes); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", f.slot(g), err))
+			faults = append(faults, &CorruptError{Row: "identity", Key: []byte{byte(g)}, Err: err})
 			continue
 		}
 		if best == nil || s.Generation > best.Generation {
@@ -148,9 +149,9 @@ func (f sideFile) read() (*side, error) {
 		}
 	}
 	if best == nil && len(faults) > 0 {
-		return nil, fmt.Errorf("replica: identity: %w", errors.Join(faults...))
+		return nil, true, errors.Join(faults...)
 	}
-	return best, nil
+	return best, len(faults) > 0, nil
 }
 
 // write makes s durable in the slot that does not hold the newest.
