@@ -27,7 +27,7 @@ func pair(tb testing.TB, seed uint64) (text, other *Text) {
 }
 
 func TestDropDeleted(t *testing.T) {
-	for seed := uint64(1); seed <= 60; seed++ {
+	for seed := uint64(1); seed <= uint64(some(60)); seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 10))
 		text, all := pair(t, seed)
 		want, order := all.String(), all.elements()
@@ -99,7 +99,7 @@ func TestDropDeleted(t *testing.T) {
 
 // TestLists runs the same history on a text and on a list.
 func TestLists(t *testing.T) {
-	for seed := uint64(1); seed <= 40; seed++ {
+	for seed := uint64(1); seed <= uint64(some(40)); seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 11))
 		_, text := pair(t, seed)
 		list := NewList()

@@ -14,9 +14,20 @@ import (
 )
 
 var (
-	histories = flag.Int("rga.histories", 400, "random histories of TestHistories; a million take an hour")
+	histories = flag.Int("rga.histories", 250, "random histories of TestHistories; a million take an hour")
 	firstSeed = flag.Uint64("rga.seed", 1, "seed of the first history")
 )
+
+// underRace says that the race detector is on.
+var underRace bool
+
+// some returns n, or a tenth of it under the race detector.
+func some(n int) int {
+	if underRace {
+		return max(n/10, 1)
+	}
+	return n
+}
 
 // replica is one side of a random history: the engine, the model and an
 // editor, which must agree at every step.
@@ -317,8 +328,9 @@ func (r *replica) converts(tb testing.TB, s string) {
 }
 
 func TestHistories(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+uint64(*histories); seed++ {
+	n := some(*histories)
+	for seed := *firstSeed; seed < *firstSeed+uint64(n); seed++ {
 		history(t, seed)
 	}
-	t.Logf("%d histories from seed %d on", *histories, *firstSeed)
+	t.Logf("%d histories from seed %d on", n, *firstSeed)
 }

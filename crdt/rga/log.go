@@ -101,14 +101,6 @@ func (r deleteRun) prefix(k uint32) deleteRun {
 // search returns the index of the first run that ends behind number seq.
 func (d deleteLog) search(seq uint32) int {
 	lo, hi := 0, len(d)
-	for step := 1; hi > 0; step *= 2 { // most of what is asked for is recent
-		at := max(hi-step, 0)
-		if d[at].seq+d[at].size() <= seq {
-			lo = at + 1
-			break
-		}
-		hi = at
-	}
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
 		if d[mid].seq+d[mid].size() <= seq {
@@ -129,7 +121,7 @@ func (d deleteLog) endOfRunAt(seq uint32) uint32 {
 	return seq
 }
 
-// overlaps reports whether one of the numbers from to to-1 is that of a
+// overlaps reports whether one of the numbers from from to to-1 is that of a
 // deletion.
 func (d deleteLog) overlaps(from, to uint32) bool {
 	i := d.search(from)

@@ -89,7 +89,7 @@ func TestArrivalOrders(t *testing.T) {
 
 // TestPieces sends the runs of histories cut at random, overlapping and again.
 func TestPieces(t *testing.T) {
-	for seed := uint64(1); seed <= 60; seed++ {
+	for seed := uint64(1); seed <= uint64(some(60)); seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 6))
 		from := NewText()
 		patches, _ := madeUp(seed, 60)
@@ -155,7 +155,7 @@ func head(op Op, n uint64) Op {
 // TestCrowd lets many replicas insert at the same few places, with branches of
 // their own, and learn of it in random orders.
 func TestCrowd(t *testing.T) {
-	for seed := uint64(1); seed <= 6; seed++ {
+	for seed := uint64(1); seed <= uint64(some(6)); seed++ {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		base := newReplica(0)
 		base.insert(t, 0, "ab")

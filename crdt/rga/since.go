@@ -13,12 +13,14 @@ import (
 // elements are no neighbours any more. With an empty v it is everything.
 //
 // Equal sequences give equal ops. The sequence must not be changed meanwhile.
+// Of one that was read from forged bytes, in which ops wait for each other, the
+// rest is left out.
 //
 // O(o + r log spans) for o origins and r spans and deletions that are new; a
 // few hundred nanoseconds for each of them. Memory is O(o).
 func (s *sequence) OpsSince(v *clock.VersionVector) iter.Seq[Op] {
 	return func(yield func(Op) bool) {
-		w := walk{s: s, done: make([]uint32, len(s.origins))}
+		w := walk{s: s, done: make([]uint32, len(s.origins)), log: make([]int, len(s.origins))}
 		for i := range s.origins {
 			o := s.origins[i]
 			w.done[i] = o.last
@@ -27,6 +29,7 @@ func (s *sequence) OpsSince(v *clock.VersionVector) iter.Seq[Op] {
 			} else if n := v.Get(o.id); n < uint64(o.last) {
 				w.done[i] = uint32(n)
 			}
+			w.log[i] = o.log.search(w.done[i] + 1)
 		}
 		for _, o := range s.byOrigin() {
 			if !w.upTo(o, s.origins[o].last, yield) {
@@ -45,13 +48,20 @@ func (s *sequence) Delta(h Handle, since uint64, ops []Op) []Op {
 		return ops
 	}
 	n := h.n - 1
-	for seq := since + 1; seq <= uint64(s.origins[n].last); {
-		op, ok := s.opAt(n, uint32(seq))
+	if since >= uint64(s.origins[n].last) {
+		return ops
+	}
+	at := s.origins[n].log.search(uint32(since) + 1)
+	for seq := uint32(since) + 1; seq <= s.origins[n].last; {
+		op, _, ok := s.opAt(n, seq, at)
 		if !ok {
 			break
 		}
 		ops = append(ops, op)
-		seq += op.Len
+		seq += uint32(op.Len)
+		if op.Kind == Delete {
+			at++
+		}
 	}
 	return ops
 }
@@ -72,6 +82,7 @@ func (s *sequence) byOrigin() []uint32 {
 type walk struct {
 	s    *sequence
 	done []uint32 // per origin, the last number that was yielded or known
+	log  []int    // per origin, its first run of deletions behind that
 	path []goal   // goals, each of which the one before it waits for
 	on   []bool   // origins on the path
 }
@@ -93,7 +104,7 @@ func (w *walk) upTo(o, seq uint32, yield func(Op) bool) bool {
 			w.path = w.path[:len(w.path)-1]
 			continue
 		}
-		op, deps, ok := w.s.opAndDeps(g.origin, w.done[g.origin]+1)
+		op, deps, ok := w.s.opAt(g.origin, w.done[g.origin]+1, w.log[g.origin])
 		if !ok {
 			return false
 		}
@@ -108,6 +119,9 @@ func (w *walk) upTo(o, seq uint32, yield func(Op) bool) bool {
 			return false
 		}
 		w.done[g.origin] += uint32(op.Len)
+		if op.Kind == Delete {
+			w.log[g.origin]++
+		}
 	}
 	return true
 }
@@ -127,24 +141,22 @@ func (w *walk) missing(deps [2]key) (goal, bool) {
 	return goal{}, false
 }
 
-// opAt returns the longest run of an origin from a number on.
-func (s *sequence) opAt(o, seq uint32) (Op, bool) {
-	op, _, ok := s.opAndDeps(o, seq)
-	return op, ok
-}
-
-// opAndDeps returns the longest run of an origin from a number on, and the
-// elements that must be known before it. ok is false if the state is not
-// coherent.
-func (s *sequence) opAndDeps(o, seq uint32) (op Op, deps [2]key, ok bool) {
+// opAt returns the longest run of an origin from a number on, and the elements
+// that must be known before it. at is the index of the first run of deletions
+// that ends behind the number. ok is false if the state is not coherent.
+func (s *sequence) opAt(o, seq uint32, at int) (op Op, deps [2]key, ok bool) {
 	org := s.origins[o]
-	if i := org.log.search(seq); i < len(org.log) && org.log[i].seq <= seq {
-		r := org.log[i]
-		if r.seq < seq {
-			r = r.suffix(seq - r.seq)
+	behind := org.last + 1 // the number at which an insertion ends at the latest
+	if at < len(org.log) {
+		r := org.log[at]
+		if r.seq <= seq {
+			if r.seq < seq {
+				r = r.suffix(seq - r.seq)
+			}
+			// Of elements of one origin the one with the highest number counts.
+			return s.deleteOp(o, r, seq, org.last), [2]key{r.target + key(r.size()) - 1, none}, true
 		}
-		// Of one origin the number that is highest counts.
-		return s.deleteOp(o, r, seq, org.last), [2]key{r.target + key(r.size()) - 1, none}, true
+		behind = r.seq
 	}
 	k := keyOf(o, seq)
 	p, ok := s.find(k)
@@ -156,11 +168,11 @@ func (s *sequence) opAndDeps(o, seq uint32) (op Op, deps [2]key, ok bool) {
 	gone := l.word[p.span]&(spanDead|spanGone) == spanDead|spanGone
 	n := spanSize(l.word[p.span]) - p.off
 	// The run goes on wherever its elements are.
-	for seq+n <= org.last {
+	for seq+n < behind {
 		q := place{p.leaf, p.span + 1, 0}
 		if q.span >= int(l.n) || l.first[q.span] != k+key(n) {
 			if q, ok = s.find(k + key(n)); !ok {
-				break // a deletion
+				return op, deps, false
 			}
 		}
 		m := s.leaves[q.leaf]
