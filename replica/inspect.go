@@ -44,11 +44,11 @@ func (c *Collection) Read(ctx context.Context, key string, f func(*crdt.Record) 
 	return nil
 }
 
-// Field reads a field of the record as it is within the change, with what was
-// done to it so far. Entries of a log, a stock or a proposal are read only once
-// their change is made.
-func (p *Record) Field(name string, t crdt.Type) crdt.Field {
-	return p.opened.record.Field(name, t, p.tx.r.deletePolicyOf(p.tx.name))
+// Fields yields the fields of the record that are there, as they are within the
+// change, below any view. Entries of a log, a stock or a proposal show only once
+// their change is made. What was yielded is good until that field is edited.
+func (p *Record) Fields() iter.Seq[crdt.Field] {
+	return p.opened.record.Fields(p.tx.r.deletePolicyOf(p.tx.name))
 }
 
 // Origins lists whose changes the replica has met, and its own, sorted.
@@ -86,7 +86,7 @@ func ReadIdentity(b []byte) (Identity, error) {
 
 // IdentityIn reads the identity that a store's directory holds.
 func IdentityIn(dir string) (Identity, error) {
-	s, err := sideFile{dir}.read()
+	s, _, err := sideFile{dir}.read()
 	if err == nil && s == nil {
 		err = fmt.Errorf("%w: %s has no identity", ErrNotReplica, dir)
 	}
