@@ -84,16 +84,32 @@ func ReadIdentity(b []byte) (Identity, error) {
 	return Identity{s.Generation, s.origin(), s.Bound, maps.Clone(s.Marks)}, nil
 }
 
-// IdentityIn reads the identity that a store's directory holds.
-func IdentityIn(dir string) (Identity, error) {
-	s, _, err := sideFile{dir}.read()
-	if err == nil && s == nil {
-		err = fmt.Errorf("%w: %s has no identity", ErrNotReplica, dir)
+// IdentityIn reads the identity that a store's directory holds: that of the
+// newer of two files, as far as they can be read.
+func IdentityIn(dir string) (best Identity, err error) {
+	var faults []error
+	for g := range uint64(2) {
+		b, err := os.ReadFile(sideFile{dir}.slot(g))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
+			continue
+		}
+		var id Identity
+		if err == nil {
+			id, err = ReadIdentity(b)
+		}
+		if err != nil {
+			faults = append(faults, err)
+		} else if best.Origin.IsZero() || id.Generation > best.Generation {
+			best = id
+		}
 	}
-	if err != nil {
-		return Identity{}, err
+	switch {
+	case !best.Origin.IsZero():
+		return best, nil
+	case len(faults) > 0:
+		return best, errors.Join(faults...)
 	}
-	return Identity{s.Generation, s.origin(), s.Bound, maps.Clone(s.Marks)}, nil
+	return best, fmt.Errorf("%w: %s has no identity", ErrNotReplica, dir)
 }
 
 // StoredRow is one row of a store, as it lies there. What does not apply to its
