@@ -70,6 +70,8 @@ func exitCode(err error) int {
 var (
 	errIncomplete = errors.New("some changes were not applied")
 	errNoField    = errors.New("no such field")
+	// errTold is a failure that the output of the command tells already.
+	errTold       = errors.New("failed, as was told")
 	errNotDeleted = errors.New("the record is not deleted")
 )
 

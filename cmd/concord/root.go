@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,7 +21,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("write to stdout: %w", out.err)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errTold) {
 		// A fault before the flag was reached must not hide it.
 		e.flags.json = e.flags.json || slices.Contains(args, "--json")
 		e.printError(err)
@@ -62,7 +63,7 @@ func newRoot(e *env) *cobra.Command {
 			newLogCommand(e), newDeleteCommand(e), newRestoreCommand(e),
 		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e)}},
-		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e)}},
+		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
 		for _, c := range g.commands {

@@ -90,7 +90,7 @@ func ExampleRunner() {
 	// Output:
 	// pass mine m-1 (must): an added element wins
 	// skip mine m-2 (must): an operation can be taken back
-	//   step 1 (undo) needs undo, which this world does not have
+	//   step 1 (undo) needs undo, which is missing here
 	// mine: 1 passed, 0 failed, 1 skipped
 	// error: <nil>
 }

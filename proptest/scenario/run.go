@@ -149,11 +149,11 @@ func lacking(s *Scenario, have []Capability) string {
 	lacks := func(c Capability) bool { return !slices.Contains(have, c) }
 	for _, c := range s.Needs {
 		if lacks(c) {
-			return fmt.Sprintf("needs %s, which this world does not have", c)
+			return fmt.Sprintf("needs %s, which is missing here", c)
 		}
 	}
 	if s.Policy != nil && lacks(CanRule) {
-		return fmt.Sprintf("it has a policy, and this world lacks %s", CanRule)
+		return fmt.Sprintf("it has a policy, and %s are missing here", CanRule)
 	}
 	return lackingSteps(s.Steps, &s.Expect, "", lacks)
 }
@@ -164,7 +164,7 @@ func lackingSteps(steps []Step, expect *Expect, prefix string, lacks func(Capabi
 		number := fmt.Sprint(prefix, i+1)
 		for _, c := range s.needs() {
 			if lacks(c) {
-				return fmt.Sprintf("step %s (%s) needs %s, which this world does not have", number, s.what(), c)
+				return fmt.Sprintf("step %s (%s) needs %s, which is missing here", number, s.what(), c)
 			}
 		}
 		if reason := lackingSteps(s.Steps, s.Expect, number+".", lacks); reason != "" {
@@ -174,7 +174,7 @@ func lackingSteps(steps []Step, expect *Expect, prefix string, lacks func(Capabi
 	if expect != nil {
 		for _, c := range expect.needs() {
 			if lacks(c) {
-				return fmt.Sprintf("what it expects needs %s, which this world does not have", c)
+				return fmt.Sprintf("what it expects needs %s, which is missing here", c)
 			}
 		}
 	}
