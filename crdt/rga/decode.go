@@ -7,9 +7,9 @@ import (
 
 // ReadText reads what Write of a [Text] wrote.
 //
-// O(bytes + spans log spans), some 200 ns a span (BenchmarkLoad). What is
-// allocated is bounded by a multiple of the bytes, the lengths of dropped runs
-// not counting.
+// O(bytes + spans), and for each deletion O(log spans); some 300 ns a span
+// (BenchmarkLoad). What is allocated is bounded by a multiple of the bytes that
+// remain, whatever they announce.
 //
 // It refuses what no Write could have written, as far as the bytes show it:
 // see the package for what they do not show. Errors are recorded in r; the

@@ -76,8 +76,8 @@ const (
 // Write writes the whole state: equal states give equal bytes. The content of
 // tombstones is kept, unless it was dropped.
 //
-// O(bytes + spans), some 100 ns a span (BenchmarkSave). It allocates 40 bytes
-// a span.
+// O(bytes + spans), some 400 ns a span (BenchmarkSave). Meanwhile it takes some
+// 60 bytes a span, beside the bytes that are written, twice.
 func (s *sequence) Write(w *codec.Writer) {
 	var t clock.Table
 	var body codec.Writer

@@ -102,12 +102,23 @@ func (s *sequence) Position(id ID) (pos int, visible bool, err error) {
 	if !ok {
 		return 0, false, ErrUnknown
 	}
-	before := s.totalsBefore(p)
-	visible = s.leaves[p.leaf].word[p.span]&spanDead == 0
-	return int(before.vis), visible, nil
+	l := s.leaves[p.leaf]
+	before := l.visibleBefore(p.span)
+	if visible = l.word[p.span]&spanDead == 0; visible {
+		before += p.off
+	}
+	child, up := p.leaf, l.parent
+	for up >= 0 {
+		in := s.inners[up]
+		for _, n := range in.vis[:in.slot(child)] {
+			before += n
+		}
+		child, up = up, in.parent
+	}
+	return int(before), visible, nil
 }
 
-// totalsBefore returns the totals of what comes before a place.
+// totalsBefore returns the totals of what comes before a place, in all units.
 func (s *sequence) totalsBefore(p place) (d sums) {
 	l := s.leaves[p.leaf]
 	for i := range p.span {

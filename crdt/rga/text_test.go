@@ -349,7 +349,7 @@ func TestSizeOnWire(t *testing.T) {
 		most int
 	}{
 		{"type on", func(ops *[]Op) error { return a.Insert(a.h, 200_000, "x", ops) }, 7},
-		{"elsewhere", func(ops *[]Op) error { return a.Insert(a.h, 100, "x", ops) }, 12},
+		{"elsewhere", func(ops *[]Op) error { return a.Insert(a.h, 100, "x", ops) }, 11},
 		{"type on there", func(ops *[]Op) error { return a.Insert(a.h, 101, "x", ops) }, 7},
 		{"backspace", func(ops *[]Op) error { return a.Delete(a.h, 101, 1, ops) }, 7},
 		{"delete elsewhere", func(ops *[]Op) error { return a.Delete(a.h, 5000, 1, ops) }, 9},

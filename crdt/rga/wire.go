@@ -14,19 +14,19 @@ import (
 //	insertion:
 //	bits 3-4  Left is: 0 that of an extending op, 1 none, 2 of the op's own
 //	          origin, 3 of any
-//	bits 5-6  Right is: 0 none, or that of an extending op, 1 that of the op
-//	          before, 2 of the op's own origin, 3 of any
+//	bits 5-6  Right is: 0 none, or that of an extending op, 1 that of the
+//	          insertion before that has one of its own, 2 of the origin of
+//	          Left, or of the op's own if Left is none, 3 of any
 //	bit 7     its content was dropped
 //	deletion:
 //	bit 3     the target is of another origin
 //	bit 4     it is reverse
 //
 // Then, where the flags do not say it: origin and number; the length of a
-// deletion or of dropped content; Left and Right, with the number as that of
-// the op less it, for the same origin, or with the origin; the text with its
-// length in bytes, or the number of values and each with its length; for a
-// deletion the target, in the same way, with the number of the element that is
-// deleted first.
+// deletion or of dropped content; Left and Right, for 2 as the number of the op
+// less theirs, or as that of Right less that of Left, for 3 as origin and
+// number; the text with its length in bytes, or the number of values and each
+// with its length; for a deletion the element that is deleted first, as Left.
 //
 // A character typed by the author of the op before takes 2 bytes and up, one
 // alone some 4 to 7, besides the table.
@@ -92,8 +92,7 @@ func writeOp(w *codec.Writer, t *clock.Table, op, last *Op, lastRight ID) {
 			first.Seq += op.Len - 1
 		}
 		if f&opElse != 0 {
-			clock.WriteOrigin(w, t, first.Origin)
-			w.Uvarint(first.Seq)
+			writeID(w, t, first)
 		} else {
 			w.Uvarint(op.Seq - first.Seq)
 		}
@@ -112,14 +111,26 @@ func writeOp(w *codec.Writer, t *clock.Table, op, last *Op, lastRight ID) {
 		case op.Right.IsZero():
 		case op.Right == lastRight:
 			right = rightLast
+		case op.Right.Origin == nearRight(op).Origin:
+			right = refOwn
 		default:
-			right = refKind(op, op.Right)
+			right = refAny
 		}
 	}
 	w.Byte(f | left<<opLeft | right<<opRight)
 	writeStart(w, t, op, f)
-	writeRef(w, t, op, op.Left, left)
-	writeRef(w, t, op, op.Right, right)
+	switch left {
+	case refOwn:
+		w.Uvarint(op.Seq - op.Left.Seq)
+	case refAny:
+		writeID(w, t, op.Left)
+	}
+	switch right {
+	case refOwn:
+		w.Varint(int64(op.Right.Seq) - int64(nearRight(op).Seq))
+	case refAny:
+		writeID(w, t, op.Right)
+	}
 	switch {
 	case op.Gone:
 		if op.Len != 1 {
@@ -157,14 +168,18 @@ func refKind(op *Op, id ID) byte {
 	return refAny
 }
 
-func writeRef(w *codec.Writer, t *clock.Table, op *Op, id ID, kind byte) {
-	switch kind {
-	case refOwn:
-		w.Uvarint(op.Seq - id.Seq)
-	case refAny:
-		clock.WriteOrigin(w, t, id.Origin)
-		w.Uvarint(id.Seq)
+func writeID(w *codec.Writer, t *clock.Table, id ID) {
+	clock.WriteOrigin(w, t, id.Origin)
+	w.Uvarint(id.Seq)
+}
+
+// nearRight returns the element by which Right is written, mostly its
+// neighbour.
+func nearRight(op *Op) ID {
+	if op.Left.IsZero() {
+		return ID{op.Origin, op.Seq}
 	}
+	return op.Left
 }
 
 // ReadOps reads what WriteOps wrote: ops of a list if list is true, else of a
@@ -227,13 +242,7 @@ func readOp(r *codec.Reader, t *clock.Table, last *Op, lastRight ID, list bool) 
 		}
 	}
 	op.Left = readRef(r, t, &op, left)
-	if right == rightLast {
-		if op.Right = lastRight; lastRight.IsZero() {
-			r.Fail("op", codec.ErrMalformed)
-		}
-	} else if op.Right = readRef(r, t, &op, right); !op.Right.IsZero() && op.Right == lastRight {
-		r.Fail("op", codec.ErrNotCanonical)
-	}
+	op.Right = readRight(r, t, &op, right, lastRight)
 	if f&opGone != 0 {
 		op.Gone = true
 		op.Len = readLen(r, f, MaxSeq)
@@ -305,6 +314,39 @@ func readRef(r *codec.Reader, t *clock.Table, op *Op, kind byte) (id ID) {
 	}
 	if id.Seq == 0 || id.Origin.IsZero() {
 		r.Fail("element of an op", codec.ErrMalformed)
+	}
+	return id
+}
+
+// readRight reads what Right is, after Left.
+func readRight(r *codec.Reader, t *clock.Table, op *Op, kind byte, lastRight ID) (id ID) {
+	near := nearRight(op)
+	switch kind {
+	case refImplied:
+		return id
+	case rightLast:
+		if lastRight.IsZero() {
+			r.Fail("element of an op", codec.ErrMalformed)
+		}
+		return lastRight
+	case refOwn:
+		seq := int64(near.Seq) + r.Varint()
+		if seq < 1 || seq > MaxSeq {
+			r.Fail("element of an op", codec.ErrMalformed)
+			return id
+		}
+		id = ID{near.Origin, uint64(seq)}
+	case refAny:
+		id = ID{clock.ReadOrigin(r, t), r.UvarintMax("element of an op", MaxSeq)}
+		switch {
+		case id.Origin == near.Origin:
+			r.Fail("element of an op", codec.ErrNotCanonical)
+		case id.Seq == 0 || id.Origin.IsZero():
+			r.Fail("element of an op", codec.ErrMalformed)
+		}
+	}
+	if id == lastRight {
+		r.Fail("element of an op", codec.ErrNotCanonical)
 	}
 	return id
 }
