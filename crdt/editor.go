@@ -27,10 +27,15 @@ type Editor struct {
 	births    []clock.Dot // that the change names: a counter's run belongs to them
 	seen      *clock.VersionVector
 	next      *uint32 // index of the next entry; shared by the editors of one change
+	own       uint32  // what next points at in a change of one record
 	patch     Patch
 	sequences []*seqEdit // open texts and lists, encoded at the end
-	log       []step     // what was done to entries, to be taken back
-	err       error
+	first     struct {   // room for the only one of most changes
+		edit seqEdit
+		list [1]*seqEdit
+	}
+	log []step // what was done to entries, to be taken back
+	err error
 }
 
 // step is one insertion or removal of an entry.
@@ -48,8 +53,15 @@ var ErrType = errors.New("crdt: wrong type")
 // newEditor edits a state under the name of the change to come. seen is what
 // the actor saw; nil means all that is there.
 func newEditor(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) *Editor {
+	e := &Editor{}
+	e.begin(s, d, births, seen)
+	return e
+}
+
+func (e *Editor) begin(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) {
 	s.root.shape = Keyed
-	return &Editor{state: s, dot: d, births: births, seen: seen, next: new(uint32), patch: Patch{Shape: Keyed}}
+	*e = Editor{state: s, dot: d, births: births, seen: seen, patch: Patch{Shape: Keyed}}
+	e.next = &e.own
 }
 
 // EditOptions are the circumstances of a change to a record.
@@ -66,8 +78,9 @@ type EditOptions struct {
 // RecordEditor makes one change to one record.
 type RecordEditor struct {
 	*Editor
-	rec  *Record
-	part Part
+	rec    *Record
+	part   Part
+	editor Editor // what Editor points at
 }
 
 // Edit begins a change. A record without a live birth gets one by it.
@@ -82,7 +95,8 @@ func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 		}
 		live = []clock.Dot{o.Dot}
 	}
-	e.Editor = newEditor(&r.State, o.Dot, live, o.Seen)
+	e.Editor = &e.editor
+	e.begin(&r.State, o.Dot, live, o.Seen)
 	if o.Index != nil {
 		e.next = o.Index
 	}

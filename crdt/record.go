@@ -167,7 +167,7 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 	if r.context.Contains(c.Dot) {
 		return false
 	}
-	r.advanceHeads(c.Dot, Dots(p.Heads))
+	r.advanceHeads(c.Dot, p.Heads)
 	m := r.meta(c, p, digest)
 	m.Births, m.Edits = nil, false
 	return r.apply(c.Dot, 1, m, nil, nil)
@@ -175,7 +175,7 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 
 // note enters what a part says of heads and existence.
 func (r *Record) note(d clock.Dot, p *Part) {
-	r.advanceHeads(d, Dots(p.Heads))
+	r.advanceHeads(d, p.Heads)
 	if p.Birth != nil {
 		r.bear(d, *p.Birth)
 	}
@@ -195,8 +195,10 @@ func enter[V any](m *map[clock.Dot]V, d clock.Dot, v V) {
 	(*m)[d] = v
 }
 
-func (r *Record) advanceHeads(d clock.Dot, seen []clock.Dot) {
-	r.heads = slices.DeleteFunc(r.heads, func(h clock.Dot) bool { return slices.Contains(seen, h) })
+func (r *Record) advanceHeads(d clock.Dot, seen []Ref) {
+	r.heads = slices.DeleteFunc(r.heads, func(h clock.Dot) bool {
+		return slices.ContainsFunc(seen, func(ref Ref) bool { return ref.Dot == h })
+	})
 	i, _ := slices.BinarySearchFunc(r.heads, d, clock.Dot.Compare)
 	r.heads = slices.Insert(r.heads, i, d)
 }
@@ -204,14 +206,11 @@ func (r *Record) advanceHeads(d clock.Dot, seen []clock.Dot) {
 // meta derives the effective stamp: at least one above those of the heads, so
 // that no clock can order a change before what it saw.
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
-	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Births: Dots(p.Births), Edits: p.Patch != nil}
+	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Edits: p.Patch != nil}
 	for _, h := range m.Heads {
 		if hm, ok := r.metas.peek(h); ok && hm.Stamp >= m.Stamp {
 			m.Stamp = hm.Stamp.Next()
 		}
-	}
-	if p.Birth != nil {
-		m.Births = insertDot(m.Births, c.Dot)
 	}
 	// Changes of one origin to one record nearly always agree with the one
 	// before; sharing keeps a long text's table small.
@@ -219,8 +218,14 @@ func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
 		if *before.Author == c.Author {
 			m.Author = before.Author
 		}
-		if slices.Equal(before.Births, m.Births) {
+		if p.Birth == nil && slices.EqualFunc(before.Births, p.Births, func(d clock.Dot, ref Ref) bool { return d == ref.Dot }) {
 			m.Births = before.Births
+		}
+	}
+	if m.Births == nil {
+		m.Births = Dots(p.Births)
+		if p.Birth != nil {
+			m.Births = insertDot(m.Births, c.Dot)
 		}
 	}
 	if m.Author == nil {

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -39,6 +40,14 @@ type sequence struct {
 	list    bool
 	pending []GrownEntry
 	spans   map[clock.Origin][]dotSpan
+	checked decoded
+}
+
+// decoded is the entry that was checked last, so that it need not be decoded
+// again to be applied. It is no part of the state.
+type decoded struct {
+	entry GrownEntry
+	ops   []rga.Op
 }
 
 // dotSpan says that the numbers of a sequence from seq on belong to change n;
@@ -156,8 +165,21 @@ func (g *grown) checkSequence(entries []GrownEntry, list bool) error {
 		if err := placeable(seq, ops); err != nil {
 			return err
 		}
+		if g != nil {
+			g.seq.checked = decoded{e, ops}
+		}
 	}
 	return nil
+}
+
+// decode reads the ops of an entry that is to be placed.
+func (t *sequence) decode(e GrownEntry) ([]rga.Op, error) {
+	c := t.checked
+	t.checked = decoded{}
+	if c.ops != nil && c.entry.ID == e.ID && bytes.Equal(c.entry.Value, e.Value) && slices.Equal(c.entry.Origins, e.Origins) {
+		return c.ops, nil
+	}
+	return decodeOps(e, t.list)
 }
 
 func placeable(seq engine, ops []rga.Op) error {
@@ -251,7 +273,7 @@ func (t *sequence) retry(emit func(rga.Edit)) {
 // try places an entry unless what it names is not here; one that does not
 // decode, which Check refuses before it comes here, is done with.
 func (t *sequence) try(e GrownEntry, emit func(rga.Edit)) bool {
-	ops, err := decodeOps(e, t.list)
+	ops, err := t.decode(e)
 	if err != nil {
 		return true
 	}
@@ -387,7 +409,13 @@ func (p place) openSequence() (*seqEdit, error) {
 		}
 	}
 	seq := n.grown.seq
-	t := &seqEdit{node: n, patch: patch, handle: seq.Handle(ed.dot.Origin), from: seq.Last(ed.dot.Origin)}
+	t := &ed.first.edit
+	if ed.sequences == nil {
+		ed.sequences = ed.first.list[:0]
+	} else {
+		t = &seqEdit{}
+	}
+	*t = seqEdit{node: n, patch: patch, handle: seq.Handle(ed.dot.Origin), from: seq.Last(ed.dot.Origin)}
 	ed.sequences = append(ed.sequences, t)
 	return t, nil
 }
