@@ -102,15 +102,12 @@ func (s *sequence) applyInsert(op *Op, o, skip uint32, emit func(Edit)) error {
 		}
 	}
 	n := uint32(op.Len) - skip
-	if uint64(s.total.items)+uint64(n) > MaxElements {
+	if !s.fits(o, n, in.size) {
 		return ErrLimit
 	}
 	fresh := int(o) == len(s.origins)
 	if fresh {
 		s.intern(op.Origin)
-	}
-	if s.origins[o].buf.Len()+in.size > MaxContent {
-		return ErrLimit
 	}
 	at, err := s.order(k, left, right)
 	if err != nil {
@@ -121,6 +118,15 @@ func (s *sequence) applyInsert(op *Op, o, skip uint32, emit func(Edit)) error {
 	}
 	s.put(at, k, left, right, n, in, emit)
 	return nil
+}
+
+// fits reports whether n more elements of an origin, which may not be interned
+// yet, and so many bytes stay within the limits.
+func (s *sequence) fits(o, n uint32, size int) bool {
+	if int(o) < len(s.origins) {
+		size += s.origins[o].buf.Len()
+	}
+	return size <= MaxContent && uint64(s.total.items)+uint64(n) <= MaxElements
 }
 
 // applyExtend applies an insertion that goes on with the run before it.
@@ -134,7 +140,7 @@ func (s *sequence) applyExtend(op *Op, o, skip uint32, in incoming, emit func(Ed
 	if !ok {
 		return opError("it extends no run")
 	}
-	if uint64(s.total.items)+uint64(n) > MaxElements || s.origins[o].buf.Len()+in.size > MaxContent {
+	if !s.fits(o, n, in.size) {
 		return ErrLimit
 	}
 	at.off++
@@ -308,7 +314,7 @@ func (s *sequence) applyDelete(op *Op, o, skip uint32, emit func(Edit)) error {
 	for k, end := run.target, run.target+key(run.size()); k < end; {
 		p, ok := s.find(k)
 		if !ok {
-			break // not reached: all are elements
+			break // not reached: all of them are elements
 		}
 		l := s.leaves[p.leaf]
 		n := min(spanSize(l.word[p.span])-p.off, uint32(end-k))

@@ -161,6 +161,12 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
+// BenchmarkPeek reads the visible part of a text that was stored.
+func BenchmarkPeek(b *testing.B) {
+	stored := encode(sessionText(b, "automerge-paper.seq"))
+	measureEach(b, 1, func() { PeekText(codec.NewReader(stored)) })
+}
+
 // BenchmarkString reads a text.
 func BenchmarkString(b *testing.B) {
 	t := sessionText(b, "automerge-paper.seq")

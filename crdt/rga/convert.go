@@ -4,18 +4,18 @@ package rga
 // before it. [ErrRange] if it is not from 0 to Len. O(log spans); O(1) in a
 // text that is all ASCII.
 func (t *Text) ToUTF16(pos int) (int, error) {
-	d, err := t.before(pos)
+	d, err := t.unitsBefore(pos)
 	return pos + int(d.utf16), err
 }
 
 // ToByte converts a rune position to one in bytes of UTF-8; see ToUTF16.
 func (t *Text) ToByte(pos int) (int, error) {
-	d, err := t.before(pos)
+	d, err := t.unitsBefore(pos)
 	return pos + int(d.bytes), err
 }
 
-// before returns the totals of the runes before position pos.
-func (t *Text) before(pos int) (d sums, err error) {
+// unitsBefore returns the totals of the runes before position pos.
+func (t *Text) unitsBefore(pos int) (d sums, err error) {
 	switch {
 	case pos < 0 || pos > t.Len():
 		return d, ErrRange

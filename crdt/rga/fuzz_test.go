@@ -67,6 +67,7 @@ func FuzzReadText(f *testing.F) {
 	}
 	f.Add(encode(NewText()))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		PeekText(codec.NewReader(b))
 		r := codec.NewReader(b)
 		text := ReadText(r)
 		if r.Close() != nil {

@@ -133,6 +133,10 @@ func reload(tb testing.TB, t *Text) *Text {
 	if err := rd.Close(); err != nil {
 		tb.Fatal(err)
 	}
+	rd = codec.NewReader(stored)
+	if s := PeekText(rd); s != t.String() || rd.Close() != nil {
+		tb.Fatalf("peeked at %q, want %q (%v)", s, t, rd.Err())
+	}
 	if again := encode(read); !bytes.Equal(again, stored) {
 		tb.Fatalf("stored\n%x, read and stored\n%x", stored, again)
 	}

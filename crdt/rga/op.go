@@ -76,7 +76,9 @@ type Op struct {
 	Extend bool
 	// Gone says that the content was dropped since the elements are deleted.
 	// Text and Values are then empty, and the elements are tombstones from the
-	// start.
+	// start. It belongs to the transfer of a state. No author makes such an op,
+	// and whoever checks authors refuses it: a few bytes of it would fill a
+	// sequence.
 	Gone bool
 	// Reverse says that of several elements the last is deleted first, as by
 	// the backspace key. It matters where a part of a run is known. It is false

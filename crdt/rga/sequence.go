@@ -123,10 +123,8 @@ func (s *sequence) before(a, b key) bool {
 // O(o log o) for o origins, and allocates.
 func (s *sequence) Version() clock.VersionVector {
 	var v clock.VersionVector
-	for i := range s.origins {
-		if o := s.origins[i]; o.last > 0 {
-			v.Set(o.id, uint64(o.last))
-		}
+	for _, o := range s.byOrigin() { // in order, so that each is appended
+		v.Set(s.origins[o].id, uint64(s.origins[o].last))
 	}
 	return v
 }

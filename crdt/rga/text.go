@@ -1,7 +1,6 @@
 package rga
 
 import (
-	"fmt"
 	"iter"
 	"strings"
 	"unicode/utf8"
@@ -140,9 +139,4 @@ func (t *Text) Chunks(from, to int) iter.Seq[string] {
 			}
 		}
 	}
-}
-
-// Format writes the text for the verbs s, v and q of package fmt.
-func (t *Text) Format(f fmt.State, verb rune) {
-	fmt.Fprintf(f, fmt.FormatString(f, verb), t.String())
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/concord-crdt/concord/clock"
@@ -362,4 +363,32 @@ func TestSizeOnWire(t *testing.T) {
 			t.Errorf("%s: %d bytes, want %d", c.name, n, c.most)
 		}
 	}
+}
+
+// TestParallelReads reads a text from several goroutines, which is allowed.
+func TestParallelReads(t *testing.T) {
+	_, text := pair(t, 5)
+	want, stored, version := text.String(), encode(text), text.Version()
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for pos := i; pos < text.Len(); pos += 3 {
+				id, _ := text.IDAt(pos)
+				at, _, err := text.Position(id)
+				unit, err2 := text.ToUTF16(pos)
+				back, err3 := text.FromUTF16(unit)
+				if at != pos || back != pos || errors.Join(err, err2, err3) != nil {
+					t.Errorf("rune %d: found at %d, back at %d: %v %v %v", pos, at, back, err, err2, err3)
+				}
+			}
+			seen := text.Version()
+			if text.String() != want || string(encode(text)) != string(stored) || !seen.Equal(&version) {
+				t.Error("readers disagree")
+			}
+			if n := len(slices.Collect(text.OpsSince(nil))); n == 0 {
+				t.Error("no ops")
+			}
+		})
+	}
+	group.Wait()
 }

@@ -187,7 +187,7 @@ func nearRight(op *Op) ID {
 //
 // The ops are well-formed; whether they are valid is for Apply to say. Values
 // are parts of the input, texts are copies. What is allocated is bounded by a
-// multiple of the bytes that remain.
+// multiple of the bytes that remain: an op of 2 bytes takes some 200.
 func ReadOps(r *codec.Reader, t *clock.Table, list bool) []Op {
 	n := r.Count("ops", MaxElements, 2)
 	ops := make([]Op, 0, min(n, 64))
