@@ -40,32 +40,24 @@ func (n *node) prepare(e scenario.Edit) (func(*replica.Record) error, error) {
 	return func(p *replica.Record) error { return perform(p, e) }, nil
 }
 
-// prepareDelete looks for what is to be deleted, since reaching for it would make
-// the maps on the way. A map that is a field of the record loses all its keys.
+// prepareDelete looks whether the map is there that holds the key, since reaching
+// for it would make the maps on the way.
 func (n *node) prepareDelete(t scenario.Target) (func(*replica.Record) error, error) {
 	view, err := n.view()
 	if err != nil {
 		return nil, err
 	}
-	nothing := func(*replica.Record) error { return nil }
 	f := find(view.Fields, t.Field, crdt.TypeMap)
 	for i := 0; i+1 < len(t.Path) && f != nil; i++ {
 		f = find(f.Fields, t.Path[i], crdt.TypeMap)
 	}
-	if f == nil {
-		return nothing, nil
-	}
-	if len(t.Path) > 0 {
-		return func(p *replica.Record) error {
-			at, name := reach(p, t)
-			return at.(crdt.MapField).Delete(name)
-		}, nil
-	}
 	return func(p *replica.Record) error {
-		for i := range f.Fields {
-			if err := p.Map(t.Field).Delete(f.Fields[i].Name); err != nil {
-				return err
-			}
+		at, name := fields(p), ""
+		if f != nil {
+			at, name = reach(p, t)
+		}
+		if m, ok := at.(crdt.MapField); ok {
+			return m.Delete(name)
 		}
 		return nil
 	}, nil

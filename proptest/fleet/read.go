@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 	"unicode/utf16"
@@ -115,6 +116,8 @@ func plain(v any) any {
 	switch v := v.(type) {
 	case time.Time:
 		return v.UTC().Format(time.RFC3339Nano)
+	case *big.Int:
+		return v.String()
 	case []byte:
 		return fmt.Sprintf("%x", v)
 	case []any:
