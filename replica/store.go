@@ -73,6 +73,11 @@ func openBadger(dir string, o *Options, gate *spaceGate) (*badgerStore, error) {
 			return nil, err
 		}
 	}
+	if !o.DisableDisk {
+		if err := checkTables(dir); err != nil {
+			return nil, err
+		}
+	}
 	s := &badgerStore{memory: o.DisableDisk, gate: gate}
 	err := guard("open", func() (err error) {
 		s.db, err = badger.Open(b)
@@ -83,6 +88,9 @@ func openBadger(dir string, o *Options, gate *spaceGate) (*badgerStore, error) {
 		return s, nil
 	case errors.Is(err, ErrCorrupt):
 		return nil, fmt.Errorf("replica: open %s: %w", dir, err)
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch) && len(o.EncryptionKey) == 0:
+		// It is encrypted, or the file that would tell is damaged.
+		return nil, fmt.Errorf("replica: open %s: %w", dir, &CorruptError{Row: "store", Err: ErrKey})
 	case errors.Is(err, badger.ErrEncryptionKeyMismatch):
 		return nil, fmt.Errorf("replica: open %s: %w", dir, ErrKey)
 	case strings.Contains(err.Error(), "Another process is using") || strings.Contains(err.Error(), "directory lock"):
