@@ -221,10 +221,6 @@ func (s *sequence) checkContent(op *Op, skip uint32) (in incoming, err error) {
 // put adds n elements from k on at a place, with their content.
 func (s *sequence) put(at place, k, left, right key, n uint32, in incoming, emit func(Edit)) {
 	s.seek(at.leaf)
-	l := s.leaves[at.leaf]
-	if at.span < int(l.n) && at.off == spanSize(l.word[at.span]) {
-		at.span, at.off = at.span+1, 0
-	}
 	var d sums
 	if in.word&spanDead == 0 {
 		d.vis = n
@@ -236,6 +232,9 @@ func (s *sequence) put(at place, k, left, right key, n uint32, in incoming, emit
 			e.Text, e.Values = in.text, in.values
 			emit(e)
 		}
+	}
+	if l := s.leaves[at.leaf]; at.span < int(l.n) && at.off == spanSize(l.word[at.span]) {
+		at.span, at.off = at.span+1, 0
 	}
 	s.putAt(at.span, at.off, k, left, right, in.word|n, d)
 	o := s.origins[k>>32]
@@ -255,15 +254,16 @@ func (s *sequence) editAt(kind Kind, at place, d sums) Edit {
 	l := s.leaves[at.leaf]
 	c.setSpan(l, at.span)
 	pos := sums{vis: c.vis + c.spanBefore, utf16: c.utf16, bytes: c.bytes}
-	wide := s.total.bytes != 0
-	if wide {
-		for i := range at.span {
-			if w := l.word[i]; w&(spanDead|spanWide) == spanWide {
-				u := s.units(l.first[i], spanSize(w), w)
-				pos.utf16 += u.utf16
-				pos.bytes += u.bytes
+	if s.total.bytes != 0 {
+		for ; c.excessSpan < at.span; c.excessSpan++ {
+			if w := l.word[c.excessSpan]; w&(spanDead|spanWide) == spanWide {
+				u := s.units(l.first[c.excessSpan], spanSize(w), w)
+				c.excess.utf16 += u.utf16
+				c.excess.bytes += u.bytes
 			}
 		}
+		pos.utf16 += c.excess.utf16
+		pos.bytes += c.excess.bytes
 	}
 	if at.off > 0 && l.word[at.span]&spanDead == 0 {
 		pos.add(s.units(l.first[at.span], at.off, l.word[at.span]))

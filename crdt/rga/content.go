@@ -205,6 +205,24 @@ func (c *content) text(seq, n uint32) (s string, utf16 uint32) {
 	return all[off : last+size], v - u
 }
 
+// size returns the length of the runes with numbers seq to seq+n-1, all of
+// which are held, in bytes and in UTF-16 units.
+func (c *content) size(seq, n uint32) (size, utf16 uint32) {
+	i := c.segmentOf(seq)
+	s := &c.segs[i]
+	if i+1 < len(c.segs) && seq+n > c.segs[i+1].seq {
+		text, utf16 := c.text(seq, n)
+		return uint32(len(text)), utf16
+	}
+	if !s.wide() {
+		return n, n
+	}
+	text := c.buf.String()[s.start():]
+	text = text[runeAt(text, int(seq-s.seq)):]
+	size = uint32(runeAt(text, int(n)))
+	return size, n + uint32(astral(text[:size]))
+}
+
 // value returns the bytes of the value with number seq, as a string that
 // shares their memory.
 func (c *content) value(seq uint32) string {

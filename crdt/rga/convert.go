@@ -2,8 +2,11 @@ package rga
 
 // ToUTF16 converts a rune position to a UTF-16 one: how many code units come
 // before it. [ErrRange] if it is not from 0 to Len. O(log spans); O(1) in a
-// text that is all ASCII.
+// text without runes that take two units.
 func (t *Text) ToUTF16(pos int) (int, error) {
+	if t.total.utf16 == 0 && pos >= 0 && pos <= t.Len() {
+		return pos, nil
+	}
 	d, err := t.unitsBefore(pos)
 	return pos + int(d.utf16), err
 }
@@ -55,7 +58,7 @@ func (t *Text) from(pos int, u unit) (int, error) {
 	switch {
 	case pos < 0 || pos > t.Len()+int(u.excess(t.total)):
 		return 0, ErrRange
-	case t.total.bytes == 0:
+	case u.excess(t.total) == 0:
 		return pos, nil
 	case pos == t.Len()+int(u.excess(t.total)):
 		return t.Len(), nil

@@ -320,6 +320,15 @@ func (s *sequence) check(tb testing.TB) {
 	if b.vis != c.vis || b.utf16 != c.utf16 || b.bytes != c.bytes {
 		fail("cursor is behind %v %v %v, not %v", c.vis, c.utf16, c.bytes, b)
 	}
+	var excess sums
+	for i := range min(c.excessSpan, int(s.leaves[c.leaf].n)) {
+		d := s.spanSums(s.leaves[c.leaf], i)
+		excess.utf16 += d.utf16
+		excess.bytes += d.bytes
+	}
+	if excess != c.excess {
+		fail("excess before span %d of the cursor's leaf is %v, not %v", c.excessSpan, c.excess, excess)
+	}
 	if l := s.leaves[c.leaf]; c.span > int(l.n) || l.visibleBefore(c.span) != c.spanBefore {
 		fail("span of the cursor")
 	}

@@ -265,6 +265,7 @@ func (s *sequence) room(i, k int) int {
 		span, before, i = span-at, before-l.sum.vis, i-at
 	}
 	c.span, c.spanBefore = span, before
+	c.excessSpan, c.excess = 0, sums{}
 	return i
 }
 
@@ -285,8 +286,8 @@ func (s *sequence) units(k key, n, w uint32) (d sums) {
 	}
 	d.vis = n
 	if w&spanWide != 0 {
-		text, utf16 := s.origins[k>>32].text(uint32(k), n)
-		d.utf16, d.bytes = utf16-n, uint32(len(text))-n
+		size, utf16 := s.origins[k>>32].size(uint32(k), n)
+		d.utf16, d.bytes = utf16-n, size-n
 	}
 	return d
 }
@@ -316,9 +317,7 @@ func (s *sequence) putAt(i int, off uint32, k, left, right key, word uint32, d s
 	case i > 0 && s.extends(l, i-1, k, left, right, word):
 		l.word[i-1] += n
 		l.word[i-1] |= word & spanWide
-		if c.span != i-1 {
-			c.setSpan(l, i-1)
-		}
+		c.setSpan(l, i-1)
 	default:
 		c.setSpan(l, i)
 		i = s.room(i, 1)

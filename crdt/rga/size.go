@@ -13,5 +13,5 @@ const (
 	// children or more, and there are at most 2³⁰ spans.
 	maxHeight      = 9
 	chunkStretches = 128 // of the index of an origin
-	wideRunes      = 64  // longest segment of text that is not ASCII
+	wideRunes      = 16  // longest segment of text that is not ASCII
 )

@@ -77,6 +77,11 @@ type cursor struct {
 
 	span       int    // a span of the leaf, or its number of spans
 	spanBefore uint32 // visible elements before that span, in the leaf
+
+	// The excess of the spans before another one, which is not behind the one
+	// edited last, so that an edit there does not change it.
+	excessSpan int
+	excess     sums
 }
 
 func (t *tree) init() {
@@ -100,6 +105,7 @@ func (t *tree) seek(id int32) {
 		return
 	}
 	c.leaf, c.span, c.spanBefore = id, 0, 0
+	c.excessSpan, c.excess = 0, sums{}
 	c.vis, c.utf16, c.bytes = 0, 0, 0
 	wide := t.total.bytes != 0
 	child, p := id, t.leaves[id].parent
@@ -148,6 +154,7 @@ func (t *tree) descend(n uint32) {
 	c := &t.cur
 	c.vis, c.utf16, c.bytes = 0, 0, 0
 	c.span, c.spanBefore = 0, 0
+	c.excessSpan, c.excess = 0, sums{}
 	wide := t.total.bytes != 0
 	id := t.root
 	for level := t.height - 1; level >= 0; level-- {
@@ -169,8 +176,11 @@ func (t *tree) descend(n uint32) {
 	c.leaf = id
 }
 
-// setSpan notes that the cursor is at span i of its leaf.
+// setSpan notes that the cursor is at span i of its leaf, which may be edited.
 func (c *cursor) setSpan(l *leaf, i int) {
+	if i < c.excessSpan {
+		c.excessSpan, c.excess = 0, sums{}
+	}
 	if i < c.span {
 		c.span, c.spanBefore = 0, 0
 	}
