@@ -63,7 +63,8 @@ func newRoot(e *env) *cobra.Command {
 			newLogCommand(e), newDeleteCommand(e), newRestoreCommand(e),
 		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e)}},
-		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e)}},
+		{"Store:", []*cobra.Command{newVerifyCommand(e), newBackupCommand(e)}},
+		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e), newCrashCommand(e)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
 		for _, c := range g.commands {
