@@ -86,15 +86,15 @@ func decodeRepair(key, value []byte) (*repair, error) {
 // reissueScope does it for one scope. The caller holds r.mu, and nothing is
 // staged.
 func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error {
-	s := r.scopes[name]
-	if s == nil {
-		return fmt.Errorf("scope %q: %w", name, ErrNotFound)
-	}
 	if o.Replica != r.origin.Replica {
 		return fmt.Errorf("origin %v is another replica's", o)
 	}
 	if err := r.newIncarnation(); err != nil {
 		return err
+	}
+	s := r.scopes[name]
+	if s == nil {
+		return nil // it has nothing to make again
 	}
 	p := &repair{scope: name, old: o, common: common, fresh: r.origin}
 	num := r.origins.numbers[o]
