@@ -55,6 +55,14 @@ func (p *Record) Fields() iter.Seq[crdt.Field] {
 func (r *Replica) Origins() []clock.Origin {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.met()
+}
+
+// Origins is [Replica.Origins] for use within a change.
+func (p *Record) Origins() []clock.Origin { return p.tx.r.met() }
+
+// met lists the origins known. The caller holds r.mu.
+func (r *Replica) met() []clock.Origin {
 	out := []clock.Origin{r.origin}
 	for _, o := range r.origins.origins {
 		if !o.IsZero() {
@@ -181,8 +189,7 @@ func withEngine(dir string, f func(*badgerStore) error) error {
 		return fmt.Errorf("%w: there is no %s", ErrNotReplica, dir)
 	}
 	return guard("inspect", func() error {
-		o := badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithReadOnly(true).
-			WithMemTableSize(16 << 20).WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(0)
+		o := lookingAt(dir)
 		db, err := badger.Open(o)
 		switch {
 		case err == nil:
@@ -203,6 +210,12 @@ func withEngine(dir string, f func(*badgerStore) error) error {
 		s := &badgerStore{db: db}
 		return errors.Join(f(s), s.close())
 	})
+}
+
+// lookingAt are the engine's options for reading alone.
+func lookingAt(dir string) badger.Options {
+	return badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithReadOnly(true).
+		WithMemTableSize(16 << 20).WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(0)
 }
 
 // lockedElsewhere reports whether the engine was refused the lock.
@@ -349,4 +362,55 @@ func (n *storedNames) decodeChange(out *StoredRow, x row) error {
 	out.Fate, out.Seq = row.fate, row.seq
 	out.Change, err = crdt.DecodeChange(row.change)
 	return err
+}
+
+// StoredKeys lists records that exist in the store in dir, as COLLECTION/KEY, or,
+// without a slash in the prefix, collections: those that begin with the prefix,
+// at most as many as asked for. It reads as many headers as it lists, changes
+// nothing, and fails on a store that is open or was not closed.
+func StoredKeys(dir, prefix string, most int) (names []string, err error) {
+	collection, key, within := strings.Cut(prefix, "/")
+	err = guard("inspect", func() error {
+		db, err := badger.Open(lookingAt(filepath.Join(dir, "data")))
+		if err != nil {
+			return fmt.Errorf("replica: open %s: %w", dir, err)
+		}
+		s := &badgerStore{db: db}
+		for number, scope := range namesIn(s).scopes {
+			of := collectionOf(scope)
+			switch {
+			case !within && strings.HasPrefix(of, prefix):
+				names = append(names, of)
+			case within && of == collection:
+				for x, err := range s.scan(recordKey(rowHeader, number, key), nil) {
+					if err != nil || len(names) >= most {
+						break
+					}
+					if h, err := decodeHeader(x.key, x.value); err == nil && h.live {
+						names = append(names, of+"/"+string(x.key[5:]))
+					}
+				}
+			}
+		}
+		return s.close()
+	})
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), most)], err
+}
+
+// ReadWitness decodes the file in which a store notes how much it held when it
+// last acknowledged a commit: the number of its last row, and of its changes.
+func ReadWitness(b []byte) (rows, changes uint64, err error) {
+	r := codec.NewReader(b)
+	version := r.Byte()
+	rows, changes = r.Uint64(), r.Uint64()
+	r.Checksum(0)
+	if err := r.Close(); err != nil {
+		return 0, 0, fmt.Errorf("replica: witness: %w", err)
+	}
+	if version != rowVersion {
+		return 0, 0, fmt.Errorf("replica: witness: %w", &codec.VersionError{What: "witness", Got: uint64(version), Max: rowVersion})
+	}
+	return rows, changes, nil
 }

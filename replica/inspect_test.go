@@ -53,6 +53,18 @@ func TestStoredRows(t *testing.T) {
 			t.Errorf("change row of %v by %v is %v", x.Dot, own, x.Fate)
 		}
 	}
+	for prefix, want := range map[string][]string{"p": {"patients"}, "x": {}, "patients/": {"patients/bed-1", "patients/bed-2"}, "patients/bed-2": {"patients/bed-2"}} {
+		got, err := replica.StoredKeys(dir, prefix, 9)
+		if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("keys that begin with %q are %q, %v; want %q", prefix, got, err, want)
+		}
+	}
+	if got, err := replica.StoredKeys(dir, "patients/", 1); err != nil || len(got) != 1 {
+		t.Errorf("at most one key is %q, %v", got, err)
+	}
+	if diff := cmp.Diff(before, filesIn(t, dir)); diff != "" {
+		t.Errorf("listing keys changed the store, -before +after:\n%s", diff)
+	}
 	id, err := replica.IdentityIn(dir)
 	if err != nil || id.Origin != own {
 		t.Errorf("identity is %v, %v; want %v", id.Origin, err, own)

@@ -12,6 +12,7 @@ import (
 func newEditCommand(e *env) *cobra.Command {
 	var w writeFlags
 	var stdin bool
+	var asOf string
 	c := &cobra.Command{
 		Use:   "edit [flags] COLLECTION/KEY FIELD OPERATION [ARGUMENT...]",
 		Short: "Edit a field by what is meant: add, remove, insert",
@@ -34,6 +35,12 @@ func newEditCommand(e *env) *cobra.Command {
 					return err
 				}
 			}
+			if asOf != "" {
+				if len(rest) < 2 || rest[1] != "stock.recount" {
+					return usageErrorf("--as-of is for stock.recount: it says when was counted")
+				}
+				rest = append(rest, asOf)
+			}
 			x, err := parseEdit(rest)
 			if err != nil {
 				return err
@@ -44,6 +51,7 @@ func newEditCommand(e *env) *cobra.Command {
 	// Numbers below zero and texts that begin with a dash are arguments.
 	c.Flags().SetInterspersed(false)
 	c.Flags().BoolVar(&stdin, "stdin", false, "take the last argument from the standard input")
+	c.Flags().StringVar(&asOf, "as-of", "", "for stock.recount: the `time` of the count, such as 2006-01-02T15:04:05Z; without it, now")
 	w.register(c.Flags())
 	return c
 }

@@ -44,7 +44,7 @@ type operation struct {
 	parse    func(args []string) (doing, error)
 }
 
-var operations = []operation{
+var operations = slices.Concat([]operation{
 	{name: "register.set", args: "VALUE", help: "write a value, like put", kind: crdt.TypeRegister, least: 1, most: 1,
 		parse: takesValues(func(in container, name string, v []any) error { return in.Register(name).Set(v[0]) })},
 	{name: "register.clear", help: "write that there is no value", kind: crdt.TypeRegister,
@@ -89,7 +89,7 @@ var operations = []operation{
 		parse: takesText(2, func(t crdt.TextField, at []int, s string) error { return t.Replace(at[0], at[1], s) })},
 	{name: "log.append", args: "VALUE", help: "add an entry, which stays", kind: crdt.TypeLog, least: 1, most: 1,
 		parse: takesValues(func(in container, name string, v []any) error { return in.Log(name).Append(v[0]) })},
-}
+}, ruledOperations)
 
 // The functions that begin with takes read the arguments of operations.
 

@@ -60,15 +60,17 @@ func newRoot(e *env) *cobra.Command {
 	}{
 		{"Records:", []*cobra.Command{
 			newInitCommand(e), newPutCommand(e), newEditCommand(e), newGetCommand(e), newListCommand(e),
-			newLogCommand(e), newDeleteCommand(e), newRestoreCommand(e),
+			newLogCommand(e), newRemoveCommand(e), newUndeleteCommand(e), newDeleteCommand(e), newRestoreCommand(e),
 		}},
-		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e)}},
+		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e), newWatchCommand(e)}},
 		{"Store:", []*cobra.Command{newVerifyCommand(e), newBackupCommand(e)}},
+		{"Files:", []*cobra.Command{newExportCommand(e), newImportCommand(e), newInspectCommand(e), newCompletionCommand(e)}},
 		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e), newCrashCommand(e)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
 		for _, c := range g.commands {
 			c.GroupID = g.title
+			completeArguments(e, c)
 			root.AddCommand(c)
 		}
 	}

@@ -103,7 +103,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"a map's key as another type", "edit patients/bed-7 meds/aspirin counter.add 1", exitUsage, "meds/aspirin is a register, not a counter"},
 		{"no operation", "edit a/b c", exitUsage, "OPERATION"},
 		{"unknown operation", "edit a/b c frob 1", exitUsage, "concord edit --help"},
-		{"half an operation", "edit a/b c add 1", exitUsage, "did you mean counter.add, stock.add, set.add?"},
+		{"half an operation", "edit a/b c add 1", exitUsage, "did you mean counter.add, stock.add, set.add, remove-set.add, bounded.add?"},
 		{"arguments of an operation", "edit a/b c counter.add", exitUsage, "counter.add takes N, got 0 arguments"},
 		{"no arguments", "edit a/b c register.clear x", exitUsage, "takes no arguments, got 1 argument"},
 		{"no number", "edit a/b c counter.add x", exitUsage, "whole number"},
