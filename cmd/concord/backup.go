@@ -15,9 +15,9 @@ func newBackupCommand(e *env) *cobra.Command {
 		Short: "Write all of a store into a file",
 		Long: `Write all of the store into FILE, which must be new; "-" is stdout.
 
-The file holds the store's key and is not encrypted: keep it as you would keep the
-store. "concord backup restore" makes a store of it again. Store and restored store
-may both be used afterwards.`,
+The file holds the store's key and is not encrypted: keep it as you would keep
+the store. "concord backup restore" makes a store of it again. Store and
+restored store may both be used afterwards.`,
 		Example: `  concord backup ward-tablet.backup
   concord backup restore ward-tablet.backup ~/new-tablet`,
 		Args: takes(1, 1),

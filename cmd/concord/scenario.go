@@ -20,6 +20,11 @@ func newScenarioCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "scenario",
 		Short: "Run short histories of several replicas, and check how they end",
+		Long: `A scenario is a short history of several replicas (edits, syncs, restarts) with
+the outcomes that are allowed, as a JSON file. Running one makes real replicas
+and takes them through it.`,
+		Example: `  concord scenario run testdata/scenarios/*.json
+  concord scenario run --json my-own.json`,
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -14,12 +14,12 @@ func newVerifyCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify [DIR]",
 		Short: "Read everything in a store, and repair it",
-		Long: `Read everything in the store in DIR, or in the one that --store names, and compare
-it: rows with their checksums, changes with their chains, records with their
-changes, and all with what was counted.
+		Long: `Read everything in the store in DIR, or in the one that --store names, and
+compare it: rows with their checksums, changes with their chains, records with
+their changes, and all with what was counted.
 
-With --repair=ADDRESS what is damaged is fetched from the peer there; with --repair
-alone it is made again from what is here, as far as that goes.
+With --repair=ADDRESS what is damaged is fetched from the peer there; with
+--repair alone it is made again from what is here, as far as that goes.
 
 A store that cannot be opened any more can be set aside with --set-aside: it is
 moved, and an empty one takes its place, which gets from its peers what they have.`,
