@@ -37,6 +37,7 @@ func TestExamplesParse(t *testing.T) {
 			var target *cobra.Command
 			for _, w := range words[1:] {
 				if name, ok := strings.CutPrefix(w, "--"); ok {
+					name, _, _ = strings.Cut(name, "=")
 					flags = append(flags, name)
 				} else if found, _, err := root.Find([]string{w}); target == nil && err == nil && found != root {
 					target = found
