@@ -25,6 +25,24 @@
 // the changes since outweigh the last whole writing. Opening reads clocks, not
 // records.
 //
+// # What it survives
+//
+// Every row has a checksum over its key and value, every scope a tally of its
+// records, and a file beside the store says how much was acknowledged: what is
+// damaged or missing is [ErrCorrupt], never a value and never absence. Damage is
+// listed ([Replica.Damage], [Replica.Verify]), stops no other record, and is
+// repaired from a peer or from the changes that are here ([Replica.Repair]). A
+// change's name is never used twice: a directory that was copied, restored or
+// lost its end writes under a new incarnation. On a full disk reading goes on
+// ([SpaceLimits]).
+//
+// Some damage cannot be caught: the engine may end the process, when its own
+// goroutines meet a damaged table or another process takes the last bytes of the
+// disk. What was acknowledged is there when it is opened again. A change that is
+// damaged and that no peer has is lost, with what depends on it; later changes
+// of that incarnation cannot be sent. Finished incarnations are not sealed yet,
+// and stamps that ran ahead are not corrected yet.
+//
 // # What it does not do
 //
 // It is not consensus: until replicas have met, they may show different states.

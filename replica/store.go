@@ -33,6 +33,8 @@ type store interface {
 	commit(groups []group) error
 	// sync makes everything committed durable.
 	sync() error
+	// compact gives back room that overwritten rows take.
+	compact() error
 	close() error
 }
 
