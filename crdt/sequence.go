@@ -140,7 +140,9 @@ func decodeOps(e GrownEntry, list bool) ([]rga.Op, error) {
 		return nil, err
 	}
 	for i := range ops {
-		if ops[i].Origin != e.ID.Dot.Origin || i > 0 && ops[i].Seq != ops[i-1].Seq+ops[i-1].Len {
+		// Content that is gone is for the transfer of whole states: an author has
+		// what he writes.
+		if ops[i].Gone || ops[i].Origin != e.ID.Dot.Origin || i > 0 && ops[i].Seq != ops[i-1].Seq+ops[i-1].Len {
 			return nil, fmt.Errorf("crdt: sequence delta: %w", codec.ErrMalformed)
 		}
 	}
