@@ -123,7 +123,7 @@ func TestEveryOrderOfDeliveryEndsTheSame(t *testing.T) {
 				if got != want {
 					t.Errorf("order %v (-first +this):\n%s", order, cmp.Diff(want, got))
 				}
-				return got == want
+				return got == want && !(underRace && tried >= 200 && waited > 0)
 			})
 			if waited == 0 {
 				t.Error("in no order had a change to wait")

@@ -13,6 +13,17 @@ import (
 	"github.com/concord-crdt/concord/crdt"
 )
 
+// underRace says that the race detector is on.
+var underRace bool
+
+// seeds is how many random histories a test runs.
+func seeds(n uint64) uint64 {
+	if underRace {
+		return n / 10
+	}
+	return n
+}
+
 // reading is what a record shows of every type, without any overlay.
 func reading(r *crdt.Record) map[string]any {
 	out := map[string]any{}
@@ -143,7 +154,7 @@ func randomEdit(rng *rand.Rand, e *crdt.RecordEditor, others []*device) {
 // types, delivers the changes late, twice and out of order, and compares normal
 // forms, readings, and what comes back from the stored form.
 func TestEveryTypeConvergesInEveryOrder(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range seeds(120) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		ds := []*device{newDevice(1), newDevice(2), newDevice(3)}
 		var all []*crdt.Change
@@ -204,7 +215,7 @@ func TestEveryTypeConvergesInEveryOrder(t *testing.T) {
 
 // TestUndoneChangeLeavesNoTrace fails a change over all types.
 func TestUndoneChangeLeavesNoTrace(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range seeds(200) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		d := newDevice(1)
 		for range 10 {
@@ -314,7 +325,7 @@ func TestStockIsTheLastRecountAndWhatCameAfter(t *testing.T) {
 }
 
 func TestBoundedCounterNeverLeavesItsBounds(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range seeds(100) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		ds := []*device{newDevice(1), newDevice(2), newDevice(3)}
 		ds[0].edit(t, nil, func(e *crdt.RecordEditor) { e.Bounded("b").Open(0, 20, 10) })
