@@ -222,6 +222,9 @@ func kindOf(problem string) string {
 	}, problem)
 }
 
+// underRace says that the race detector is on.
+var underRace bool
+
 func TestRandomHistories(t *testing.T) {
 	runner := scenario.Runner{Opener: fleet.Opener{Dir: t.TempDir()}, TraceLines: 1000}
 	for _, kind := range []struct {
@@ -230,6 +233,9 @@ func TestRandomHistories(t *testing.T) {
 		seeds   int
 	}{{"memory", false, 60}, {"disk", true, 20}} {
 		t.Run(kind.name, func(t *testing.T) {
+			if underRace {
+				kind.seeds /= 6
+			}
 			for seed := range uint64(kind.seeds) {
 				s := newHistory(seed, kind.durable)
 				if err := s.Validate(); err != nil {
