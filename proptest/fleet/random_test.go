@@ -121,10 +121,10 @@ func (h *history) step() scenario.Step {
 	return scenario.Step{}
 }
 
-// restore puts an old directory back, and has the replica meet the others before
-// it writes: one of them may remember more of it than it does itself. If it met
-// somebody first who does not, its new changes and its lost ones would be a fork
-// between others, which is an alarm and needs a person.
+// restore puts an old directory back, lets the replica write on, and has it take
+// from the others before it gives: one of them may remember more of it than it
+// does itself. If it gave to somebody who does not, its new changes and its lost
+// ones would be a fork between others, which is an alarm and needs a person.
 func (h *history) restore(on string) {
 	h.restored = true
 	if h.apart {
@@ -132,6 +132,11 @@ func (h *history) restore(on string) {
 		h.add(scenario.Step{Do: "heal"})
 	}
 	h.add(scenario.Step{Do: "restore", On: on, From: h.backups[on][h.IntN(len(h.backups[on]))]})
+	for range h.IntN(4) {
+		s := h.edit()
+		s.On = on
+		h.add(s)
+	}
 	for _, other := range h.s.Replicas {
 		if other != on {
 			h.add(scenario.Step{Do: "sync", From: other, To: on})
