@@ -236,7 +236,7 @@ func TestRandomHistories(t *testing.T) {
 		name    string
 		durable bool
 		seeds   int
-	}{{"memory", false, 60}, {"disk", true, 20}} {
+	}{{"memory", false, 40}, {"disk", true, 10}} {
 		t.Run(kind.name, func(t *testing.T) {
 			if underRace {
 				kind.seeds /= 6
