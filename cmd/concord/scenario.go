@@ -25,7 +25,7 @@ the outcomes that are allowed, as a JSON file. Running one makes real replicas
 and takes them through it.`,
 		Example: `  concord scenario run testdata/scenarios/*.json
   concord scenario run --json my-own.json`,
-		Args:  cobra.ArbitraryArgs,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
