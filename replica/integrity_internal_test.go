@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -313,5 +315,58 @@ func TestMissingHeaderIsNotAbsence(t *testing.T) {
 	}
 	if !errors.Is(last, ErrCorrupt) {
 		t.Errorf("the list of keys ended with %v", last)
+	}
+}
+
+// TestRecordThatMayLackItsEndStaysDamaged: with the header and the last change
+// gone, the changes before it are not the record.
+func TestRecordThatMayLackItsEndStaysDamaged(t *testing.T) {
+	dir, a, _, _ := filled(t)
+	set(t, a, "k3", "last of k3, seen by nobody")
+	s := a.scopes["c"]
+	harm(t, a, dotKey(rowChange, s.number, a.origins.numbers[a.origin], s.stored.Get(a.origin)), "flip")
+	harm(t, a, recordKey(rowHeader, s.number, "k3"), "flip")
+	shut(t, a)
+	a = openAt(t, dir, Options{})
+	if _, err := a.Repair(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(a, "k3"); got != "corrupt" {
+		t.Errorf("k3 shows %v", got)
+	}
+}
+
+// TestNothingElseTakesTheDamagedPlace: a change that is not the one that was
+// there is refused, in the middle of a history and at its end.
+func TestNothingElseTakesTheDamagedPlace(t *testing.T) {
+	_, a, _, _ := filled(t)
+	s, o := a.scopes["c"], a.origin
+	num, last := a.origins.numbers[o], a.scopes["c"].stored.Get(a.origin)
+	for _, n := range []uint64{1, 7, last} {
+		row, err := a.readChange(s.number, place{num, n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := crdt.ChainStart("c", o)
+		if n > 1 {
+			prev, err := a.readChange(s.number, place{num, n - 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before = prev.chain
+		}
+		harm(t, a, dotKey(rowChange, s.number, num, n), "flip")
+		forged := []byte("another change")
+		for name, in := range map[string]session.Incoming{
+			"content": {Dot: clock.Dot{Origin: o, N: n}, Encoded: forged, Hash: crdt.HashOf(forged), Before: before},
+			"history": {Dot: clock.Dot{Origin: o, N: n}, Encoded: row.change, Hash: crdt.HashOf(row.change), Before: crdt.HashOf(forged)},
+		} {
+			a.mu.Lock()
+			v := a.heal(s, &in)
+			a.mu.Unlock()
+			if v.Outcome != session.Refused || v.Code != session.CodeFork {
+				t.Errorf("%d, another %s: %v", n, name, v)
+			}
+		}
 	}
 }

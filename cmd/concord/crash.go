@@ -80,6 +80,9 @@ func (e *env) crash(cmd *cobra.Command, o crash.Options) (err error) {
 		if out.Died && len(out.Faults) == 0 {
 			fmt.Fprintf(e.stderr, "%s: %s: the engine ended the process: %s\n", k, out.Harm, firstLine(out.Death))
 		}
+		if out.Left != "" {
+			fmt.Fprintf(e.stderr, "%s: %s: not repaired: %s\n", k, out.Harm, out.Left)
+		}
 		for _, f := range out.Faults {
 			fmt.Fprintf(e.stderr, "%s: %s: FAULT: %s\n", k, out.Harm, f)
 		}

@@ -56,6 +56,7 @@ type Outcome struct {
 	Death        string // what it said
 	Refused      bool   // the store could not be opened, and said so
 	Repaired     bool   // everything was back after a repair from the peer
+	Left         string // what a repair did not bring back
 	Skipped      string // why the round could not be run
 	Faults       []string
 }
@@ -380,6 +381,12 @@ func (e *engine) harm(ctx context.Context, dir string, change func(string, []byt
 	if err != nil {
 		return out, err
 	}
+	// Every other time it is a file with rows.
+	if rows := slices.DeleteFunc(slices.Clone(files), func(path string) bool {
+		return !strings.HasSuffix(path, ".mem") && !strings.HasSuffix(path, ".sst")
+	}); len(rows) > 0 && e.rnd.IntN(2) == 0 {
+		files = rows
+	}
 	path := files[e.rnd.IntN(len(files))]
 	b, err := os.ReadFile(filepath.Join(store, path))
 	if err != nil {
@@ -415,6 +422,9 @@ func (e *engine) harm(ctx context.Context, dir string, change func(string, []byt
 	out.Repaired = out.Detected && len(seen.Left) == 0 && seen.Repaired != nil
 	for k, v := range seen.Repaired {
 		out.Repaired = out.Repaired && v == want[k]
+	}
+	if out.Detected && !out.Repaired {
+		out.Left = fmt.Sprintf("%.300q; refused: %q", seen.Left, seen.Refused)
 	}
 	return out, nil
 }
