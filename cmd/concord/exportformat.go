@@ -98,10 +98,16 @@ func (x *exporter) portableFields(fields []merge.FieldView, path string, rec *cr
 			if one.Absent && one.Type == crdt.TypeElement || one.Absent && one.Type.Known() && len(f.Shadowed) > 0 {
 				continue // nothing was written as the type that the schema wants
 			}
+			if isTrace(one, rec != nil) {
+				continue
+			}
 			v, err := x.portableField(one, at, rec)
 			if err != nil {
 				x.leftOut = append(x.leftOut, at+" ("+err.Error()+")")
 				continue
+			}
+			if _, kids := tagIn(v); one.Type == crdt.TypeMap && rec != nil && len(kids.(map[string]any)) == 0 {
+				continue // there were only traces in it
 			}
 			under = append(under, v)
 		}
@@ -114,6 +120,19 @@ func (x *exporter) portableFields(fields []merge.FieldView, path string, rec *cr
 		}
 	}
 	return out
+}
+
+// isTrace reports whether a field shows nothing and only tells that there once
+// was something, as in an earlier life of the record: no write makes it so.
+func isTrace(f *merge.FieldView, inRecord bool) bool {
+	switch f.Type {
+	case crdt.TypeLog, crdt.TypeProposal:
+		return !f.Absent && len(f.Candidates) == 0
+	case crdt.TypeSet, crdt.TypeList:
+		vs, ok := f.Value.([]any)
+		return inRecord && ok && len(vs) == 0
+	}
+	return false
 }
 
 func pointers(fs []merge.FieldView) []*merge.FieldView {

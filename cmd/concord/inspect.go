@@ -29,7 +29,7 @@ func newInspectCommand(e *env) *cobra.Command {
   identity.0, identity.1      who the replica is; the key is not shown
   witness                     how much the store held at last
   a bundle                    who wrote it, and the changes in it
-  one direction of a session  its frames, and the changes in them
+  one direction of a session  its frames
   a change                    as it is stored and sent
 
 With --scope, show the records of a scope of a store; with --record, all rows of

@@ -49,9 +49,10 @@ func (i *inspector) frames(name string, b []byte) error {
 	} else if err := i.printJSON(map[string]any{"what": "frames", "bundle": fr[0].Type == bundleFrame, "bytes": len(b), "frames": len(fr)}); err != nil {
 		return err
 	}
-	chunks, cerr := chunksIn(fr)
+	chunks, cerr := chunksIn(b, fr[0].Type == bundleFrame)
 	for n, next := 0, 0; n < len(fr); n++ {
-		if perr := i.frame(n, &fr[n]); perr != nil {
+		goesOn := n > 0 && fr[n-1].Flags&moreFlag != 0
+		if perr := i.frame(n, &fr[n], goesOn); perr != nil {
 			return perr
 		}
 		if fr[n].Type != chunkFrame || fr[n].Flags&moreFlag != 0 || next >= len(chunks) {
@@ -80,16 +81,23 @@ func readFrames(b []byte) (out []codec.Frame, err error) {
 	return out, nil
 }
 
-func (i *inspector) frame(n int, f *codec.Frame) error {
+// frame shows one frame; goesOn says that its message began in the one before.
+func (i *inspector) frame(n int, f *codec.Frame, goesOn bool) error {
 	kind, version, err := codec.PeekEnvelope(f.Body)
 	if i.flags.json {
 		object := map[string]any{"what": "frame", "frame": n, "type": f.Type, "name": frameName(f.Type), "bytes": len(f.Body), "flags": f.Flags}
+		if number, scope, ok := chunkHead(f.Body); f.Type == chunkFrame && !goesOn && ok {
+			object["chunk"], object["scope"] = number, scope
+		}
 		if err == nil {
 			object["envelope"], object["version"] = kind, version
 		}
 		return i.printJSON(object)
 	}
 	line := fmt.Sprintf("  %4d  %-12s  %s", n, frameName(f.Type), showBytes(uint64(len(f.Body))))
+	if number, scope, ok := chunkHead(f.Body); f.Type == chunkFrame && !goesOn && ok {
+		line += fmt.Sprintf(", number %d, of %s", number, plain(scope))
+	}
 	if f.Flags&moreFlag != 0 {
 		line += ", goes on"
 	}
@@ -106,40 +114,26 @@ type chunk struct {
 	session.BundleChunk
 }
 
-// chunksIn reads the chunks among frames. Those of a session are the same as
-// those of a bundle, so they are read as one.
-func chunksIn(frames []codec.Frame) (chunks []chunk, err error) {
-	isBundle := frames[0].Type == bundleFrame
-	var stream []byte
-	if !isBundle {
-		head, err := codec.AppendEnvelope(nil, &session.BundleHead{})
-		if err != nil {
-			return nil, err
-		}
-		stream = codec.AppendFrame(nil, codec.Frame{Type: bundleFrame, Body: head})
+// chunksIn reads the chunks of a bundle. Those of a session build on each other,
+// and on what both sides had, so there are none.
+func chunksIn(b []byte, bundle bool) (chunks []chunk, err error) {
+	if !bundle {
+		return nil, nil
 	}
-	whole := 0
-	for _, f := range frames {
-		if !isBundle && f.Type != chunkFrame {
-			continue
-		}
-		if f.Type == chunkFrame && f.Flags&moreFlag == 0 {
-			whole++
-		}
-		for len(f.Body) > codec.DefaultFrameLimit { // a session may agree on longer frames
-			stream = codec.AppendFrame(stream, codec.Frame{Type: f.Type, Flags: f.Flags | moreFlag, Body: f.Body[:codec.DefaultFrameLimit]})
-			f.Body = f.Body[codec.DefaultFrameLimit:]
-		}
-		stream = codec.AppendFrame(stream, f)
-	}
-	err = session.ReadBundle(bytes.NewReader(stream), func(h session.BundleHead, c session.BundleChunk) error {
+	err = session.ReadBundle(bytes.NewReader(b), func(h session.BundleHead, c session.BundleChunk) error {
 		chunks = append(chunks, chunk{h, c})
 		return nil
 	})
-	if !isBundle && len(chunks) == whole {
-		err = nil // a session has another end
-	}
 	return chunks, err
+}
+
+// chunkHead reads of a chunk which it is, and of which scope.
+func chunkHead(body []byte) (number uint64, scope string, ok bool) {
+	r := codec.NewReader(body)
+	number = r.Uvarint()
+	r.Byte() // whether numbers of origins start anew
+	scope = r.String("scope", maxNameBytes)
+	return number, scope, r.Err() == nil
 }
 
 func (i *inspector) chunk(c *chunk) error {

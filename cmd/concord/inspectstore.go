@@ -160,7 +160,7 @@ func (i *inspector) summary(s *survey) error {
 			}
 			continue
 		}
-		line := fmt.Sprintf("  %-11s  %8d  %10s", kind+" rows", t.rows, showBytes(t.bytes))
+		line := fmt.Sprintf("  %-13s  %6d  %10s", kind+" rows", t.rows, showBytes(t.bytes))
 		if t.damaged > 0 {
 			line += fmt.Sprintf("  %d damaged", t.damaged)
 		}
