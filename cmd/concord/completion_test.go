@@ -48,7 +48,7 @@ func TestCompletion(t *testing.T) {
 	// A store that is not there, and one that is open: nothing, and no error.
 	for _, other := range []store{{t, "nowhere"}, s} {
 		if other.dir == s.dir {
-			defer s.start("serve", "--listen", "127.0.0.1:0").address()
+			s.start("serve", "--listen", "127.0.0.1:0").address() // it has the store when it listens
 		}
 		if r := other.try("__complete", "get", "p"); r.code != exitOK {
 			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
