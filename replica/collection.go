@@ -168,24 +168,43 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 // Digest is the hash of a record's state in its normal form, see
 // [crdt.Record.Digest]: equal on replicas that have applied the same changes to
 // it. A record that was never written has one too.
-func (c *Collection) Digest(ctx context.Context, key string) (crdt.Hash, error) {
+func (c *Collection) Digest(ctx context.Context, key string) (h crdt.Hash, err error) {
+	err = c.look(ctx, key, func(o *open) { h = o.record.Digest() })
+	return h, err
+}
+
+// State is a record's state whole, in the form in which the store keeps it from
+// time to time: what [crdt.DecodeRecord] reads. It costs what the record weighs.
+func (c *Collection) State(ctx context.Context, key string) (b []byte, err error) {
+	err = c.look(ctx, key, func(o *open) {
+		w := codec.NewWriter(nil)
+		o.record.Write(w)
+		b = w.Bytes()
+	})
+	return b, err
+}
+
+// look shows a record, whether it exists or not, to f, which must keep nothing
+// of it.
+func (c *Collection) look(ctx context.Context, key string, f func(*open)) error {
 	if err := ctx.Err(); err != nil {
-		return crdt.Hash{}, err
+		return err
 	}
 	if err := c.check(key); err != nil {
-		return crdt.Hash{}, err
+		return err
 	}
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if err := c.r.usable(); err != nil {
-		return crdt.Hash{}, err
+		return err
 	}
 	name := c.r.options.Schema.Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err != nil {
-		return crdt.Hash{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+		return fmt.Errorf("%s/%s: %w", c.name, key, err)
 	}
-	return o.record.Digest(), nil
+	f(o)
+	return nil
 }
 
 // cached reads a record that is in memory, beside other readers.

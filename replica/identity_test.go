@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica"
 )
 
@@ -72,5 +73,16 @@ func TestDigestIsEqualForEqualRecords(t *testing.T) {
 	exchange(t, a, b, replica.SyncOptions{})
 	if x, y := digests(); x != y {
 		t.Errorf("after a sync the digests are %x and %x", x, y)
+	}
+	state, err := b.Collection("notes").State(t.Context(), "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := crdt.DecodeRecord(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, _ := digests(); rec.Digest() != x {
+		t.Errorf("the state that was read has digest %x, want %x", rec.Digest(), x)
 	}
 }

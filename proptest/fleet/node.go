@@ -116,6 +116,9 @@ func (n *node) State() ([]byte, error) {
 	return b, err
 }
 
+// Stored returns the state of the record without its history.
+func (n *node) Stored() ([]byte, error) { return n.record().State(background(), recordKey) }
+
 func (n *node) export(o replica.ExportOptions) ([]byte, replica.Clocks, error) {
 	var b bytes.Buffer
 	at, err := n.r.Export(background(), &b, o)

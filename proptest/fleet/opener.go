@@ -26,6 +26,7 @@ var (
 	_ scenario.ClockPoisoner = (*world)(nil)
 	_ scenario.Durable       = (*node)(nil)
 	_ scenario.Measurer      = (*node)(nil)
+	_ scenario.Storer        = (*node)(nil)
 )
 
 // Capabilities lists what replicas can do so far.

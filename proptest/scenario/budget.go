@@ -48,7 +48,7 @@ func (r *run) measure() error {
 // stateBytes is the size of the largest state, as it is and after DEFLATE.
 func (r *run) stateBytes() (plain, compressed float64, err error) {
 	for _, name := range r.s.Replicas {
-		state, err := r.replicas[name].State()
+		state, err := stored(r.replicas[name])
 		if err != nil {
 			return 0, 0, fmt.Errorf("state of %s: %w", name, err)
 		}
@@ -66,6 +66,13 @@ func (r *run) stateBytes() (plain, compressed float64, err error) {
 		plain, compressed = max(plain, float64(len(state))), max(compressed, float64(out.Len()))
 	}
 	return plain, compressed, nil
+}
+
+func stored(replica Replica) ([]byte, error) {
+	if s, ok := replica.(Storer); ok {
+		return s.Stored()
+	}
+	return replica.State()
 }
 
 // worst joins the costs of two runs of one scenario.

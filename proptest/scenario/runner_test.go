@@ -309,6 +309,29 @@ func TestLevelsAndBudgets(t *testing.T) {
 	}
 }
 
+// A storer is a replica whose state weighs less than its messages.
+type storer struct{ *naive }
+
+func (storer) Stored() ([]byte, error) { return []byte("state"), nil }
+
+type storerWorld struct{ *naiveWorld }
+
+func (w storerWorld) Replica(name string) scenario.Replica { return storer{w.replicas[name]} }
+
+type storerOpener struct{ naiveOpener }
+
+func (o *storerOpener) Open(s scenario.Setup) (scenario.World, error) {
+	w, err := o.naiveOpener.Open(s)
+	return storerWorld{w.(*naiveWorld)}, err
+}
+
+func TestBudgetsOfStateWeighWhatIsStored(t *testing.T) {
+	r := runWith(t, &storerOpener{}, whole(add, `{"on": ["A"], "values": {"counter:c": 1}}`, `"budget": {"state_bytes_max": 5}, `))
+	if r.Outcome != scenario.Passed || !strings.Contains(r.String(), "state_bytes 5 of 5 (must): ok") {
+		t.Errorf("got\n%s", r)
+	}
+}
+
 func TestRunawayScenariosEnd(t *testing.T) {
 	s := parse(t, "f.json", whole(`{"do": "repeat", "times": 1000000, "steps": [{"do": "repeat", "times": 1000000, "steps": [{"do": "heal"}]}]}`, `{}`, "")).Scenarios[0]
 	r := scenario.Runner{Opener: &naiveOpener{}, MaxSteps: 1000}.Scenario(s)

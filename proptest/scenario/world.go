@@ -151,6 +151,14 @@ type Measurer interface {
 	Len(t Target, unit string) (int, error)
 }
 
+// Storer is a replica that keeps its state in another form than that of its
+// messages, which may be the changes that led to it. Where a replica is one,
+// budgets of state weigh this form.
+type Storer interface {
+	Replica
+	Stored() ([]byte, error)
+}
+
 // Partitioner is a world with a network of its own. Where a world is none, the
 // runner itself keeps syncs from crossing a partition.
 type Partitioner interface {
