@@ -60,7 +60,7 @@ func newRoot(e *env) *cobra.Command {
 	}{
 		{"Records:", []*cobra.Command{
 			newInitCommand(e), newPutCommand(e), newEditCommand(e), newGetCommand(e), newListCommand(e),
-			newLogCommand(e), newRemoveCommand(e), newUndeleteCommand(e), newDeleteCommand(e), newRestoreCommand(e),
+			newLogCommand(e), newRemoveCommand(e), newUndeleteCommand(e),
 		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e), newWatchCommand(e)}},
 		{"Store:", []*cobra.Command{newVerifyCommand(e), newBackupCommand(e)}},
