@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,7 +59,7 @@ listed, counted, and leaves the exit code alone.`,
   concord scenario run 'mine/*.json' --only txt-05,cnt-09
   concord scenario run counter.json --json | jq -r 'select(.outcome == "fail").id'`,
 		Args: takes(1, -1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			files, err := e.readScenarios(args)
 			if err != nil {
 				return err
@@ -66,7 +67,7 @@ listed, counted, and leaves the exit code alone.`,
 			if files, err = choose(files, only); err != nil {
 				return err
 			}
-			return e.runScenarios(files)
+			return e.runScenarios(cmd.Context(), files)
 		},
 	}
 	c.Flags().StringSliceVar(&only, "only", nil, "only the scenarios with these `ids`, separated by commas")
@@ -171,14 +172,18 @@ func choose(files []*scenario.File, only []string) ([]*scenario.File, error) {
 	return chosen, nil
 }
 
-// runScenarios runs and tells, as it goes.
-func (e *env) runScenarios(files []*scenario.File) error {
+// runScenarios runs and tells, as it goes. It stops between two scenarios when ctx
+// ends.
+func (e *env) runScenarios(ctx context.Context, files []*scenario.File) error {
 	begun := time.Now()
 	runner := scenario.Runner{Opener: fleet.Opener{}, Elapsed: func() time.Duration { return time.Since(begun) }}
 	count := map[scenario.Outcome]int{}
 	broken := false
 	for _, f := range files {
 		for _, s := range f.Scenarios {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("stopped before scenario %s: %w", s.ID, err)
+			}
 			result := runner.Scenario(s)
 			result.Group = f.Group
 			count[result.Outcome]++

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -88,6 +89,17 @@ func TestScenarioRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestScenarioRunStops(t *testing.T) {
+	good := scenarios(t, t.TempDir(), "good", [4]string{"g-1", "must", addOne, isOne})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"scenario", "run", good}, strings.NewReader(""), &out, &errs)
+	if code != exitFailure || out.Len() > 0 || !strings.Contains(errs.String(), "stopped before scenario g-1") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, &out, &errs)
 	}
 }
 

@@ -12,7 +12,8 @@
 // scenario, read by a person and kept in a repository.
 //
 // A [Runner] drives an implementation through [Opener], [World] and [Replica],
-// which an adapter over real replicas implements in a few lines a method. What
+// which an adapter over real replicas implements in a few lines a method; package
+// proptest/fleet is one, over whole replicas of Concord. What
 // a world may lack (rich text, undo, policies, a disk to fill) stands behind
 // small optional interfaces and a [Capability] each; a scenario that needs more
 // than the world can do is skipped, with the reason.
@@ -21,7 +22,8 @@
 // a message delivered again changes nothing, a failed operation changes
 // nothing, a sync changes nothing at its source, a restart changes nothing
 // (unless a restored past is repaired, or clocks differ, so that a change which
-// waits for its time may find that it has come), and with permute_ids no outcome hangs on which replica has the smaller id.
+// waits for its time may find that it has come), and with permute_ids no outcome
+// hangs on which replica has the smaller id.
 //
 // The package is pure: no clock, network, store or randomness of its own. A run
 // is a function of the scenario and the world.
