@@ -36,6 +36,9 @@
 // lost its end writes under a new incarnation. On a full disk reading goes on
 // ([SpaceLimits]).
 //
+// A turned bit within a key of the engine's tables can outlast a repair in place,
+// since no row that is written covers it; then [SetAside] and a peer help.
+//
 // Some damage cannot be caught: the engine may end the process, when its own
 // goroutines meet a damaged table or another process takes the last bytes of the
 // disk. What was acknowledged is there when it is opened again. A change that is

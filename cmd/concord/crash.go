@@ -93,19 +93,19 @@ func (e *env) crash(cmd *cobra.Command, o crash.Options) (err error) {
 	}
 	faults := 0
 	if !e.flags.json {
-		e.printf("%-9s %6s %8s %10s %8s %8s %8s %5s %7s %6s\n", "kind", "rounds", "changes", "unaffected", "detected", "repaired", "refused", "died", "skipped", "faults")
+		e.printf("%-9s %6s %8s %10s %8s %8s %6s %8s %5s %7s %6s\n", "kind", "rounds", "changes", "unaffected", "detected", "repaired", "aside", "refused", "died", "skipped", "faults")
 	}
 	for _, k := range o.Kinds {
 		t := tallies[k]
 		faults += len(t.Faults)
 		if e.flags.json {
 			if err := e.printJSON(map[string]any{"kind": k, "rounds": t.Rounds, "changes": t.Acknowledged, "unaffected": t.Unaffected,
-				"detected": t.Detected, "repaired": t.Repaired, "refused": t.Refused, "died": t.Died, "skipped": t.Skipped, "faults": t.Faults}); err != nil {
+				"detected": t.Detected, "repaired": t.Repaired, "aside": t.Aside, "refused": t.Refused, "died": t.Died, "skipped": t.Skipped, "faults": t.Faults}); err != nil {
 				return err
 			}
 			continue
 		}
-		e.printf("%-9s %6d %8d %10d %8d %8d %8d %5d %7d %6d\n", k, t.Rounds, t.Acknowledged, t.Unaffected, t.Detected, t.Repaired, t.Refused, t.Died, t.Skipped, len(t.Faults))
+		e.printf("%-9s %6d %8d %10d %8d %8d %6d %8d %5d %7d %6d\n", k, t.Rounds, t.Acknowledged, t.Unaffected, t.Detected, t.Repaired, t.Aside, t.Refused, t.Died, t.Skipped, len(t.Faults))
 		if t.Why != "" {
 			e.printf("  skipped: %s\n", t.Why)
 		}

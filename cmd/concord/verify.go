@@ -106,7 +106,7 @@ func (e *env) repair(cmd *cobra.Command, r *replica.Replica, peer string) error 
 		e.printDamage(rep.Left)
 	}
 	if len(rep.Left) > 0 {
-		return advise(errDamaged, "the store is damaged still: try another peer, one that has the changes listed")
+		return advise(errDamaged, "the store is damaged still: try another peer, one that has the changes listed; if one has all records, set the store aside: concord verify %s --set-aside --repair=ADDRESS", shellQuote(e.flags.store))
 	}
 	return nil
 }

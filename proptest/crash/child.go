@@ -117,7 +117,11 @@ func inspect(ctx context.Context, dir, peer string) (seen Seen) {
 		}
 		seen.Aside = true
 	}
-	defer r.Close()
+	defer func() {
+		if r != nil {
+			r.Close()
+		}
+	}()
 	if !seen.Aside {
 		seen.Values, seen.Corrupt, err = show(ctx, r)
 		if err != nil {
@@ -134,6 +138,19 @@ func inspect(ctx context.Context, dir, peer string) (seen Seen) {
 		}
 	}
 	rep, err := r.Repair(ctx, peer)
+	if !seen.Aside && (errors.Is(err, replica.ErrCorrupt) || err == nil && len(rep.Left) > 0) {
+		// The engine's own files are damaged so that no row can cover it.
+		seen.Aside = true
+		r.Close()
+		if _, err = replica.SetAside(dir); err == nil {
+			r, err = replica.Open(dir, options())
+		}
+		if err != nil {
+			seen.Fault = "set aside: " + err.Error()
+			return seen
+		}
+		rep, err = r.Repair(ctx, peer)
+	}
 	if err != nil {
 		seen.Fault = "repair: " + err.Error()
 		return seen

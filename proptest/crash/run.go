@@ -56,6 +56,7 @@ type Outcome struct {
 	Death        string // what it said
 	Refused      bool   // the store could not be opened, and said so
 	Repaired     bool   // everything was back after a repair from the peer
+	Aside        bool   // for that the store had to be set aside
 	Left         string // what a repair did not bring back
 	Skipped      string // why the round could not be run
 	Faults       []string
@@ -63,9 +64,9 @@ type Outcome struct {
 
 // Tally counts outcomes.
 type Tally struct {
-	Rounds, Acknowledged, Unaffected, Detected, Died, Refused, Repaired, Skipped int
-	Faults                                                                       []string
-	Why                                                                          string // of those skipped
+	Rounds, Acknowledged, Unaffected, Detected, Died, Refused, Repaired, Aside, Skipped int
+	Faults                                                                              []string
+	Why                                                                                 string // of those skipped
 }
 
 func (t *Tally) add(o Outcome) {
@@ -81,6 +82,7 @@ func (t *Tally) add(o Outcome) {
 	count(&t.Died, o.Died)
 	count(&t.Refused, o.Refused)
 	count(&t.Repaired, o.Repaired)
+	count(&t.Aside, o.Aside)
 	count(&t.Skipped, o.Skipped != "")
 	t.Why = o.Skipped
 	for _, f := range o.Faults {
@@ -413,6 +415,7 @@ func (e *engine) harm(ctx context.Context, dir string, change func(string, []byt
 	out.judge(seen)
 	reported := len(seen.Damage) > 0 || seen.Corrupt > 0
 	out.Detected = reported || out.Refused
+	out.Aside = seen.Aside
 	for k, v := range seen.Values {
 		if v != want[k] && !reported {
 			out.Faults = append(out.Faults, fmt.Sprintf("%s shows %.20q for %.20q, and no damage is reported", k, v, want[k]))
