@@ -23,6 +23,8 @@ type history struct {
 	durable  bool
 	apart    bool
 	restored bool
+	keeps    bool // what is lost by a restore was given to another replica before
+	lost     bool
 	reset    bool
 	names    []string            // of messages
 	backups  map[string][]string // by replica
@@ -31,6 +33,7 @@ type history struct {
 
 func newHistory(seed uint64, durable bool) *scenario.Scenario {
 	h := &history{Rand: rand.New(rand.NewPCG(seed, 1)), durable: durable, backups: map[string][]string{}}
+	h.keeps = h.IntN(2) == 0
 	replicas := []string{"A", "B", "C", "D"}[:2+h.IntN(3)]
 	h.s = &scenario.Scenario{ID: fmt.Sprintf("random-%d", seed), Level: scenario.Must, Title: "made at random", Source: "generator",
 		Replicas: replicas}
@@ -42,7 +45,7 @@ func newHistory(seed uint64, durable bool) *scenario.Scenario {
 	}
 	h.add(scenario.Step{Do: "sync_all"})
 	h.s.Expect = scenario.Expect{Converged: true, Shape: []string{"text:t", "list:l", "set:s", "map:m", "counter:c", "register:r", "mv:r"}}
-	if !h.restored && !h.reset {
+	if !h.lost && !h.reset {
 		h.s.Expect.Values = scenario.Values{"counter:c": h.total}
 	}
 	return h.s
@@ -55,6 +58,14 @@ func (h *history) add(s scenario.Step) {
 }
 
 func (h *history) replica() string { return h.s.Replicas[h.IntN(len(h.s.Replicas))] }
+
+func (h *history) other(than string) string {
+	for {
+		if name := h.replica(); name != than {
+			return name
+		}
+	}
+}
 
 func (h *history) position() scenario.Position {
 	return []scenario.Position{scenario.At(0), scenario.Mid, scenario.End}[h.IntN(3)]
@@ -77,11 +88,8 @@ func (h *history) step() scenario.Step {
 	case n < 60:
 		return h.edit()
 	case n < 70:
-		from, to := h.replica(), h.replica()
-		if from == to {
-			return scenario.Step{}
-		}
-		return scenario.Step{Do: "sync", From: from, To: to}
+		from := h.replica()
+		return scenario.Step{Do: "sync", From: from, To: h.other(from)}
 	case n < 72:
 		return scenario.Step{Do: "sync_all"}
 	case n < 78:
@@ -109,7 +117,7 @@ func (h *history) step() scenario.Step {
 		return scenario.Step{}
 	}
 	on := h.replica()
-	switch n := h.IntN(3); {
+	switch n := h.IntN(4); {
 	case n == 0:
 		return scenario.Step{Do: "restart", On: on}
 	case n == 1 || len(h.backups[on]) == 0:
@@ -130,6 +138,11 @@ func (h *history) restore(on string) {
 	if h.apart {
 		h.apart = false
 		h.add(scenario.Step{Do: "heal"})
+	}
+	if h.keeps {
+		h.add(scenario.Step{Do: "sync", From: on, To: h.other(on)})
+	} else {
+		h.lost = true
 	}
 	h.add(scenario.Step{Do: "restore", On: on, From: h.backups[on][h.IntN(len(h.backups[on]))]})
 	for range h.IntN(4) {
@@ -236,7 +249,7 @@ func TestRandomHistories(t *testing.T) {
 		name    string
 		durable bool
 		seeds   int
-	}{{"memory", false, 40}, {"disk", true, 10}} {
+	}{{"memory", false, 40}, {"disk", true, 15}} {
 		t.Run(kind.name, func(t *testing.T) {
 			if underRace {
 				kind.seeds /= 6
