@@ -22,6 +22,8 @@ func newEditCommand(e *env) *cobra.Command {
   concord edit patients/bed-7 meds map.put aspirin 100
   concord edit patients/bed-7 meds/aspirin/given counter.add 1
   concord edit --actor bo notes/round body text.append "All calm."
+  concord edit seats/bus free bounded.open 0 40 40
+  concord edit --as-of "2026-01-02 18:00" stock/gauze left stock.recount 12
   concord edit --stdin notes/round body text.append < report.txt`,
 		DisableFlagsInUseLine: true,
 		Args:                  takes(3, -1),
@@ -65,7 +67,7 @@ apart is put together as the type says.
 Operations:
 `)
 	for _, o := range operations {
-		fmt.Fprintf(&b, "  %-24s %s\n", strings.TrimRight(o.name+" "+o.args, " "), o.help)
+		fmt.Fprintf(&b, "  %-29s %s\n", strings.TrimRight(o.name+" "+o.args, " "), o.help)
 	}
 	b.WriteString(`
 FIELD may be a path into maps, such as meds/aspirin/dose. VALUE is read as put

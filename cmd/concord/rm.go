@@ -25,7 +25,7 @@ nothing until the record is brought back; with update-wins the edit brings the
 record back by itself. A record that is written anew after its deletion begins
 empty.
 
-Each record is one change. If one of them cannot be deleted none is.`,
+Each record is one change. If one of them is not there none is deleted.`,
 		Example: `  concord rm patients/bed-7
   concord rm visits/17 visits/18 --actor bo --intent discharge:ada
   concord undelete patients/bed-7`,
