@@ -3,6 +3,7 @@ package bench
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,7 +36,8 @@ func openTrace(b *testing.B, name string) *trace.Trace {
 //
 //   - sequence: the edits of the sequence engine alone, without a change;
 //   - author: changes to a record, made, encoded and hashed;
-//   - receiver: the same changes decoded, checked and applied to another record.
+//   - receiver: the same changes decoded, checked and applied to another record;
+//   - memory: what that record keeps alive on the heap.
 func BenchmarkTrace(b *testing.B) {
 	for _, name := range []string{"automerge-paper", "seph-blog1", "rustcode", "sveltecomponent"} {
 		b.Run("trace="+name, func(b *testing.B) {
@@ -66,6 +68,15 @@ func BenchmarkTrace(b *testing.B) {
 					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(t.Txns)), "ns/txn")
 				})
 			}
+			b.Run("memory", func(b *testing.B) {
+				_, changes := author(b, t)
+				live := uint64(0)
+				for b.Loop() {
+					live = liveBytes(func() any { return receive(b, changes) })
+				}
+				b.ReportMetric(float64(live), "live-B")
+				b.ReportMetric(float64(live)/float64(len(t.Txns)), "live-B/txn")
+			})
 		})
 	}
 }
@@ -139,4 +150,16 @@ func receive(b *testing.B, changes [][]byte) *crdt.Record {
 
 func textOf(r *crdt.Record) string {
 	return r.Field("body", crdt.TypeText, crdt.DeleteWins).Text()
+}
+
+// liveBytes is what a value keeps alive on the heap.
+func liveBytes(make func() any) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	v := make()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(v)
+	return after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc)
 }

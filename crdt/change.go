@@ -431,7 +431,7 @@ func newRefs(s *State, dots []clock.Dot) []Ref {
 	for _, d := range dots {
 		ref := Ref{Dot: d}
 		if m, ok := s.metas.peek(d); ok {
-			ref.Digest = m.Digest
+			ref.Digest = m.digest
 		}
 		refs = append(refs, ref)
 	}

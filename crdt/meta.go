@@ -60,14 +60,40 @@ type Meta struct {
 	Edits  bool // it alters a field, not only existence
 }
 
+// metaRow is a meta as the table keeps it, in 32 bytes.
 type metaRow struct {
-	n uint64
-	Meta
+	n      uint64
+	stamp  clock.Stamp
+	said   *said
+	digest uint32
+	edits  bool
 }
 
-// metaTable holds the metas of a record's changes, per origin by n. A head
-// list of "only the row before" is kept as nil: nearly all rows of a person
-// who types are such, and a slice each would cost more than the text.
+// said is what changes that follow each other mostly have in common; it is
+// shared by their rows and never modified. Heads of "only the row before" are
+// nil: nearly all rows of a person who types are such.
+type said struct {
+	author *Author
+	births []clock.Dot
+	heads  []clock.Dot
+}
+
+// newRow makes the row of a meta, whose heads are as [said] has them. It shares
+// what it can with the row before, if there is one.
+func newRow(n uint64, m *Meta, before *metaRow) metaRow {
+	row := metaRow{n: n, stamp: m.Stamp, digest: m.Digest, edits: m.Edits}
+	if before != nil && m.Heads == nil {
+		s := before.said
+		if s.heads == nil && (s.author == m.Author || *s.author == *m.Author) && slices.Equal(s.births, m.Births) {
+			row.said = s
+			return row
+		}
+	}
+	row.said = &said{m.Author, m.Births, m.Heads}
+	return row
+}
+
+// metaTable holds the metas of a record's changes, per origin by n.
 type metaTable struct {
 	origins map[clock.Origin][]metaRow
 }
@@ -89,24 +115,28 @@ func (t *metaTable) add(d clock.Dot, m Meta) {
 	} else if m.Heads == nil {
 		m.Heads = []clock.Dot{}
 	}
-	if i < len(rows) && rows[i].Heads == nil {
+	if i < len(rows) && rows[i].said.heads == nil {
 		// The row after referred to its neighbour by silence.
-		rows[i].Heads = []clock.Dot{{Origin: d.Origin, N: rows[i-1].n}}
+		rows[i].said = &said{rows[i].said.author, rows[i].said.births, []clock.Dot{{Origin: d.Origin, N: rows[i-1].n}}}
 	}
-	t.origins[d.Origin] = slices.Insert(rows, i, metaRow{d.N, m})
+	var before *metaRow
+	if i > 0 {
+		before = &rows[i-1]
+	}
+	t.origins[d.Origin] = slices.Insert(rows, i, newRow(d.N, &m, before))
 }
 
-// before returns the meta of the origin's last change before d.
-func (t *metaTable) before(d clock.Dot) (m Meta, ok bool) {
+// before returns what the origin's last change before d said.
+func (t *metaTable) before(d clock.Dot) (s *said, ok bool) {
 	rows := t.origins[d.Origin]
 	i := len(rows)
 	if i > 0 && rows[i-1].n >= d.N {
 		i = sort.Search(i, func(i int) bool { return rows[i].n >= d.N })
 	}
 	if i == 0 {
-		return Meta{}, false
+		return nil, false
 	}
-	return rows[i-1].Meta, true
+	return rows[i-1].said, true
 }
 
 func (t *metaTable) get(d clock.Dot) (Meta, bool) {
@@ -117,13 +147,13 @@ func (t *metaTable) get(d clock.Dot) (Meta, bool) {
 	return expand(d.Origin, rows, i), true
 }
 
-// peek is get without the heads.
-func (t *metaTable) peek(d clock.Dot) (*Meta, bool) {
+// peek is get for what needs no heads.
+func (t *metaTable) peek(d clock.Dot) (*metaRow, bool) {
 	rows, i := t.find(d)
 	if i < 0 {
 		return nil, false
 	}
-	return &rows[i].Meta, true
+	return &rows[i], true
 }
 
 // find returns the rows of d's origin, and the place of d among them or -1. The
@@ -141,7 +171,8 @@ func (t *metaTable) find(d clock.Dot) ([]metaRow, int) {
 }
 
 func expand(o clock.Origin, rows []metaRow, i int) Meta {
-	m := rows[i].Meta
+	row := &rows[i]
+	m := Meta{Stamp: row.stamp, Author: row.said.author, Digest: row.digest, Births: row.said.births, Heads: row.said.heads, Edits: row.edits}
 	if m.Heads == nil && i > 0 {
 		m.Heads = []clock.Dot{{Origin: o, N: rows[i-1].n}}
 	}
@@ -155,7 +186,7 @@ func (t *metaTable) sortedOrigins() []clock.Origin {
 // latest is the greatest stamp: each origin's stamps ascend.
 func (t *metaTable) latest() (s clock.Stamp) {
 	for _, rows := range t.origins {
-		s = max(s, rows[len(rows)-1].Stamp)
+		s = max(s, rows[len(rows)-1].stamp)
 	}
 	return s
 }

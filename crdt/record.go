@@ -71,7 +71,7 @@ func (r *Record) Check(c *Change, p *Part) error {
 	}
 	for _, refs := range p.references() {
 		for _, ref := range refs {
-			if m, ok := r.metas.peek(ref.Dot); ok && m.Digest != ref.Digest {
+			if m, ok := r.metas.peek(ref.Dot); ok && m.digest != ref.Digest {
 				return fmt.Errorf("record %q, change %v names %v: %w", p.Key, c.Dot, ref.Dot, ErrFork)
 			}
 		}
@@ -208,18 +208,18 @@ func (r *Record) advanceHeads(d clock.Dot, seen []Ref) {
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
 	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Edits: p.Patch != nil}
 	for _, h := range m.Heads {
-		if hm, ok := r.metas.peek(h); ok && hm.Stamp >= m.Stamp {
-			m.Stamp = hm.Stamp.Next()
+		if hm, ok := r.metas.peek(h); ok && hm.stamp >= m.Stamp {
+			m.Stamp = hm.stamp.Next()
 		}
 	}
 	// Changes of one origin to one record nearly always agree with the one
 	// before; sharing keeps a long text's table small.
 	if before, ok := r.metas.before(c.Dot); ok {
-		if *before.Author == c.Author {
-			m.Author = before.Author
+		if *before.author == c.Author {
+			m.Author = before.author
 		}
-		if p.Birth == nil && slices.EqualFunc(before.Births, p.Births, func(d clock.Dot, ref Ref) bool { return d == ref.Dot }) {
-			m.Births = before.Births
+		if p.Birth == nil && slices.EqualFunc(before.births, p.Births, func(d clock.Dot, ref Ref) bool { return d == ref.Dot }) {
+			m.Births = before.births
 		}
 	}
 	if m.Births == nil {
@@ -344,7 +344,7 @@ func (r *Record) restored(d clock.Dot) bool {
 func (r *Record) editedBeside(b clock.Dot, seen *clock.VersionVector) bool {
 	for o, rows := range r.metas.origins {
 		for i := len(rows) - 1; i >= 0 && rows[i].n > seen.Get(o); i-- {
-			if rows[i].Edits && slices.Contains(rows[i].Births, b) {
+			if rows[i].edits && slices.Contains(rows[i].said.births, b) {
 				return true
 			}
 		}

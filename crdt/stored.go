@@ -158,23 +158,23 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 		var edits, follows []bool
 		for i := range rows {
 			ns = append(ns, int64(rows[i].n))
-			stamps = append(stamps, int64(rows[i].Stamp))
-			if i > 0 && rows[i].Author == rows[i-1].Author {
+			stamps = append(stamps, int64(rows[i].stamp))
+			if i > 0 && rows[i].said.author == rows[i-1].said.author {
 				who = append(who, who[i-1])
 			} else {
-				who = append(who, authors.number(*rows[i].Author, *rows[i].Author))
+				who = append(who, authors.number(*rows[i].said.author, *rows[i].said.author))
 			}
-			if i > 0 && slices.Equal(rows[i].Births, rows[i-1].Births) {
+			if i > 0 && slices.Equal(rows[i].said.births, rows[i-1].said.births) {
 				under = append(under, under[i-1])
 			} else {
 				name.Reset()
-				for _, d := range rows[i].Births {
+				for _, d := range rows[i].said.births {
 					writeFullDot(name, d)
 				}
-				under = append(under, births.number(string(name.Bytes()), rows[i].Births))
+				under = append(under, births.number(string(name.Bytes()), rows[i].said.births))
 			}
-			edits = append(edits, rows[i].Edits)
-			follows = append(follows, rows[i].Heads == nil)
+			edits = append(edits, rows[i].edits)
+			follows = append(follows, rows[i].said.heads == nil)
 		}
 		body.DeltaColumn(ns)
 		body.DeltaColumn(stamps)
@@ -183,9 +183,9 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 		body.BoolColumn(edits)
 		body.BoolColumn(follows)
 		for i := range rows {
-			body.Uint32(rows[i].Digest)
-			if rows[i].Heads != nil {
-				writeDots(body, ot, rows[i].Heads)
+			body.Uint32(rows[i].digest)
+			if rows[i].said.heads != nil {
+				writeDots(body, ot, rows[i].said.heads)
 			}
 		}
 	}
@@ -236,32 +236,36 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 		rows := make([]metaRow, 0, n)
 		var last int64
 		for i := range n {
-			row := metaRow{}
+			var m Meta
 			v, _ := ns.Next()
 			if v <= last {
 				r.Fail("changes", codec.ErrNotCanonical)
 				return
 			}
 			last = v
-			row.n = uint64(v)
+			n := uint64(v)
 			v, _ = stamps.Next()
-			row.Stamp = clock.Stamp(v)
+			m.Stamp = clock.Stamp(v)
 			a, _ := who.Next()
 			b, _ := under.Next()
 			if a >= uint64(len(authors)) || b >= uint64(len(births)) {
 				r.Fail("changes", codec.ErrMalformed)
 				return
 			}
-			row.Author, row.Births = authors[a], births[b]
-			row.Edits, _ = edits.Next()
-			row.Digest = r.Uint32()
+			m.Author, m.Births = authors[a], births[b]
+			m.Edits, _ = edits.Next()
+			m.Digest = r.Uint32()
 			if follow, _ := follows.Next(); !follow {
-				row.Heads = readDots(r, ot)
+				m.Heads = readDots(r, ot)
 			} else if i == 0 {
 				r.Fail("heads", codec.ErrMalformed)
 				return
 			}
-			rows = append(rows, row)
+			var before *metaRow
+			if i > 0 {
+				before = &rows[i-1]
+			}
+			rows = append(rows, newRow(n, &m, before))
 		}
 		t.origins[o] = rows
 	}
