@@ -236,6 +236,23 @@ func (r *Replica) retry(s *scope) error {
 	return nil
 }
 
+// retryAll is retry for every scope, in the order of their names.
+func (r *Replica) retryAll() error {
+	var names []string
+	for name, s := range r.scopes {
+		if len(s.waiting) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := r.retry(r.scopes[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // waitingBytes are the bytes of a change that waited, as they came.
 func (r *Replica) waitingBytes(s *scope, d clock.Dot, w *waiter) ([]byte, error) {
 	if b := w.change.Encode(); crdt.HashOf(b) == w.hash {

@@ -200,7 +200,7 @@ func restore(ctx context.Context, dir string, rd io.Reader, o Options) (err erro
 		return errors.Join(err, os.RemoveAll(filepath.Join(dir, "data")))
 	}
 	s.Generation = 0
-	return sideFile{dir}.write(s)
+	return sideFile{dirFiles(dir)}.write(s)
 }
 
 func restoreRows(ctx context.Context, s store, rd io.Reader) error {

@@ -1,9 +1,9 @@
 package replica
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -35,13 +35,22 @@ func home(dir string) (b binding) {
 	return b
 }
 
+// home is where the replica is now.
+func (r *Replica) home() (b binding) {
+	if r.options.Medium == nil {
+		return home(r.path)
+	}
+	b.machine, b.directory = r.options.Medium.Home()
+	return b
+}
+
 // checkIdentity decides whether the replica surely remembers all that it ever
 // told anyone, and is the only one of its name. If not, its next write starts a
 // new incarnation; a replica that is only read keeps its name. fresh says that
 // the side file was made just now. The caller holds r.mu, and the store is
 // loaded.
 func (r *Replica) checkIdentity(fresh bool) error {
-	if r.sideIO.dir == "" {
+	if r.sideIO.files == nil {
 		return nil
 	}
 	token, found, err := r.readToken()
@@ -51,7 +60,7 @@ func (r *Replica) checkIdentity(fresh bool) error {
 	if fresh {
 		return r.bind(false)
 	}
-	here, was := home(r.path), r.side.Binding
+	here, was := r.home(), r.side.Binding
 	switch {
 	case here.machine != was.machine:
 		r.doubt("the directory was used on another machine")
@@ -98,13 +107,13 @@ func (r *Replica) readToken() (token [16]byte, found bool, err error) {
 // first: a crash before the store has the token costs one more incarnation.
 func (r *Replica) bind(renewed bool) error {
 	before := *r.side
-	b := home(r.path)
-	if _, err := rand.Read(b.token[:]); err != nil {
+	b := r.home()
+	if _, err := io.ReadFull(r.options.Rand, b.token[:]); err != nil {
 		return fmt.Errorf("replica: make a token: %w", err)
 	}
 	r.side.Binding = b
 	if renewed {
-		n, err := randomIncarnation()
+		n, err := randomIncarnation(r.options.Rand)
 		if err != nil {
 			return err
 		}

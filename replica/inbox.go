@@ -91,11 +91,9 @@ func (r *Replica) TakeAll(ctx context.Context) error {
 		return err
 	}
 	r.inbox.open = true
-	for _, s := range r.scopes {
-		if err := r.retry(s); err != nil {
-			r.mu.Unlock()
-			return err
-		}
+	if err := r.retryAll(); err != nil {
+		r.mu.Unlock()
+		return err
 	}
 	b := r.commits.current
 	r.mu.Unlock()

@@ -97,7 +97,7 @@ func ReadIdentity(b []byte) (Identity, error) {
 func IdentityIn(dir string) (best Identity, err error) {
 	var faults []error
 	for g := range uint64(2) {
-		b, err := os.ReadFile(sideFile{dir}.slot(g))
+		b, err := dirFiles(dir).ReadFile(slot(g))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
 			continue
 		}

@@ -2,8 +2,10 @@ package replica
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -59,8 +61,26 @@ type Options struct {
 	// identity, are not encrypted.
 	EncryptionKey []byte
 
+	// Medium is what the replica is kept on, in the place of the directory that it
+	// is opened with: a simulated disk, or storage where there are no files. The
+	// directory's name then only stands in messages. nil: the directory. It goes
+	// with neither DisableDisk nor EncryptionKey.
+	Medium Medium
+
+	// Rand gives the bytes of keys, incarnations and tokens, for runs that are
+	// played again from a seed: two replicas that draw the same ones are taken for
+	// each other's copies. nil: crypto/rand.
+	Rand io.Reader
+
 	Logger hclog.Logger     // nil: silent
 	Wall   func() time.Time // the wall clock; nil: time.Now
+
+	// Monotonic is what the timeouts of sessions are measured by: moments on a
+	// clock that nobody sets. Which moment it begins at does not matter. nil:
+	// time.Now, which goes on evenly when the wall clock is set. A simulation may
+	// give its own time; how long a session waits for its next deadline it reckons
+	// from the difference.
+	Monotonic func() time.Time
 }
 
 const defaultCacheBytes = 16 << 20
@@ -72,8 +92,14 @@ func (o *Options) defaults() {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
 	if o.Wall == nil {
 		o.Wall = time.Now
+	}
+	if o.Monotonic == nil {
+		o.Monotonic = time.Now
 	}
 }
 
@@ -94,6 +120,9 @@ func (o Options) Validate() error {
 	}
 	if n := len(o.EncryptionKey); n != 0 && n != 16 && n != 24 && n != 32 {
 		errs = append(errs, fmt.Errorf("replica: EncryptionKey of %d bytes; want 16, 24 or 32", n))
+	}
+	if o.Medium != nil && (o.DisableDisk || len(o.EncryptionKey) > 0) {
+		errs = append(errs, errors.New("replica: Medium goes with neither DisableDisk nor EncryptionKey"))
 	}
 	if err := o.Space.validate(); err != nil {
 		errs = append(errs, err)

@@ -23,12 +23,12 @@ func (p peerStore) Status() (session.Status, error) {
 		r.mu.Unlock()
 		return session.Status{}, err
 	}
+	if err := r.retryAll(); err != nil { // time may have cured what was ahead
+		r.mu.Unlock()
+		return session.Status{}, err
+	}
 	var st session.Status
 	for _, s := range r.scopes {
-		if err := r.retry(s); err != nil { // time may have cured what was ahead
-			r.mu.Unlock()
-			return session.Status{}, err
-		}
 		st.Scopes = append(st.Scopes, session.ScopeStatus{
 			Name: s.name, Class: class(r.options.Schema.Priority(s.name)),
 			Stored: s.stored.Clone(), Applied: s.applied.Clone(),

@@ -105,6 +105,7 @@ func (r *Replica) resumeRebuilds() error {
 		}
 	}
 	r.mu.Unlock()
+	slices.Sort(names)
 	for _, name := range names {
 		if _, err := r.rebuildScope(name); err != nil {
 			return fmt.Errorf("replica: rebuild scope %q: %w", name, err)

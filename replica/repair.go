@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/replica/session"
@@ -48,16 +50,43 @@ func (r *Replica) Repair(ctx context.Context, addr string) (RepairReport, error)
 // RepairConn is [Replica.Repair] over a connection, which it closes; nil for no
 // peer.
 func (r *Replica) RepairConn(ctx context.Context, conn io.ReadWriteCloser) (rep RepairReport, err error) {
+	if conn == nil {
+		return r.repair(ctx, nil)
+	}
+	held := false
+	rep, err = r.repair(ctx, func(store session.Store) (session.Report, error) {
+		held = true
+		return r.syncWith(ctx, conn, SyncOptions{}, store)
+	})
+	if !held {
+		conn.Close()
+	}
+	return rep, err
+}
+
+// RepairWith is [Replica.Repair] from a peer with whom the caller holds the
+// session, see [Replica.NewSession]: hold is given this replica's side, and
+// returns when the session is closed.
+func (r *Replica) RepairWith(ctx context.Context, hold func(*session.Core, session.Store) (session.Report, error)) (RepairReport, error) {
+	return r.repair(ctx, func(store session.Store) (session.Report, error) {
+		core, err := r.newCore(SyncOptions{})
+		if err != nil {
+			return session.Report{}, err
+		}
+		return hold(core, store)
+	})
+}
+
+// repair makes good what is damaged; fetch, unless it is nil, holds a session
+// with a peer.
+func (r *Replica) repair(ctx context.Context, fetch func(session.Store) (session.Report, error)) (rep RepairReport, err error) {
 	found, err := r.Verify(ctx, nil)
 	if err != nil {
-		if conn != nil {
-			conn.Close()
-		}
 		return rep, err
 	}
 	rep.Found = found.Damage
-	if conn != nil {
-		rep.Session, err = r.fetchDamaged(ctx, conn)
+	if fetch != nil {
+		rep.Session, err = r.fetchDamaged(fetch)
 		if err != nil {
 			return rep, err
 		}
@@ -68,7 +97,7 @@ func (r *Replica) RepairConn(ctx context.Context, conn io.ReadWriteCloser) (rep 
 	r.mu.Lock()
 	for id, d := range r.damage {
 		// With a peer, what the store has lost has come again.
-		if d.Scope == "" && (d.Local() || conn != nil) {
+		if d.Scope == "" && (d.Local() || fetch != nil) {
 			delete(r.damage, id)
 		}
 	}
@@ -80,7 +109,7 @@ func (r *Replica) RepairConn(ctx context.Context, conn io.ReadWriteCloser) (rep 
 
 // fetchDamaged holds a session in which what is damaged does not count as
 // stored.
-func (r *Replica) fetchDamaged(ctx context.Context, conn io.ReadWriteCloser) (session.Report, error) {
+func (r *Replica) fetchDamaged(fetch func(session.Store) (session.Report, error)) (session.Report, error) {
 	r.mu.Lock()
 	r.mending = true
 	cuts := map[string]map[clock.Origin]uint64{}
@@ -100,7 +129,7 @@ func (r *Replica) fetchDamaged(ctx context.Context, conn io.ReadWriteCloser) (se
 		r.mending = false
 		r.mu.Unlock()
 	}()
-	return r.syncWith(ctx, conn, SyncOptions{}, repairStore{peerStore{r}, cuts})
+	return fetch(repairStore{peerStore{r}, cuts})
 }
 
 // remake makes the derived rows again where they are damaged or changes came
@@ -125,7 +154,8 @@ func (r *Replica) remake(found []Damage) error {
 		}
 	}
 	r.mu.RUnlock()
-	for name, keys := range records {
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		keys := records[name]
 		done, err := r.rebuildScope(name)
 		if err == nil && !done {
 			err = r.rebuildRecords(name, keys)

@@ -74,23 +74,37 @@ func Open(dir string, o Options) (*Replica, error) {
 		cache:   newCache(o.CacheBytes),
 	}
 	r.commits.current = newBatch()
-	if !o.DisableDisk {
-		if err := prepareDir(dir); err != nil {
-			return nil, err
-		}
-		r.sideIO = sideFile{dir}
-		r.space = newSpaceGate(dir, &o)
-	}
-	s, err := openBadger(filepath.Join(dir, "data"), &o, r.space)
-	if err != nil {
+	if err := r.openStore(); err != nil {
 		return nil, err
 	}
-	r.store = s
 	if err := r.begin(); err != nil {
-		return nil, errors.Join(err, r.witness.close(), s.close())
+		return nil, errors.Join(err, r.witness.close(), r.store.close())
 	}
 	r.log.Debug("opened", "path", dir, "origin", r.origin.String(), "scopes", len(r.scopes))
 	return r, nil
+}
+
+// openStore opens the engine, and finds the files beside it.
+func (r *Replica) openStore() (err error) {
+	o := &r.options
+	switch {
+	case o.Medium != nil:
+		r.sideIO = sideFile{o.Medium}
+		r.space = mediumGate(r.path, o)
+		r.store, err = openMedium(o.Medium, r.space)
+		return err
+	case !o.DisableDisk:
+		if err := prepareDir(r.path); err != nil {
+			return err
+		}
+		r.sideIO = sideFile{dirFiles(r.path)}
+		r.space = newSpaceGate(r.path, o)
+	}
+	s, err := openBadger(filepath.Join(r.path, "data"), o, r.space)
+	if err == nil {
+		r.store = s
+	}
+	return err
 }
 
 // begin reads what the replica needs to go on, and finishes what was cut off.
@@ -100,10 +114,14 @@ func (r *Replica) begin() error {
 		return err
 	}
 	witnessed := false
-	if r.sideIO.dir != "" {
-		if r.witness, witnessed, err = openWitness(r.sideIO.dir); err != nil {
-			return err
-		}
+	switch {
+	case r.options.Medium != nil:
+		r.witness, witnessed, err = mediumWitness(r.options.Medium)
+	case r.sideIO.files != nil:
+		r.witness, witnessed, err = openWitness(r.path)
+	}
+	if err != nil {
+		return err
 	}
 	r.mu.Lock()
 	if err = r.load(); err == nil {
@@ -145,7 +163,7 @@ func prepareDir(dir string) error {
 
 // loadIdentity reads the side file, or makes one; fresh says that it did.
 func (r *Replica) loadIdentity() (fresh bool, err error) {
-	if r.sideIO.dir != "" {
+	if r.sideIO.files != nil {
 		damaged := false
 		if r.side, damaged, err = r.sideIO.read(); err != nil {
 			return false, err
@@ -159,7 +177,7 @@ func (r *Replica) loadIdentity() (fresh bool, err error) {
 		return false, err
 	}
 	if fresh = r.side == nil; fresh {
-		if r.side, err = newSide(r.options.Identity); err != nil {
+		if r.side, err = newSide(r.options.Identity, r.options.Rand); err != nil {
 			return false, err
 		}
 		r.side.Marks = map[string]uint64{}

@@ -2,11 +2,11 @@ package replica
 
 import (
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -93,22 +93,22 @@ func (s *side) origin() clock.Origin {
 // newSide makes a replica: a key, random unless its seed is given, and a first
 // incarnation, always random. An incarnation is never a counter: a clone and its
 // original would both take the next one.
-func newSide(seed []byte) (*side, error) {
+func newSide(seed []byte, random io.Reader) (*side, error) {
 	s := &side{Seed: slices.Clone(seed)}
 	if s.Seed == nil {
 		s.Seed = make([]byte, ed25519.SeedSize)
-		if _, err := rand.Read(s.Seed); err != nil {
+		if _, err := io.ReadFull(random, s.Seed); err != nil {
 			return nil, fmt.Errorf("replica: make a key: %w", err)
 		}
 	}
 	var err error
-	s.Incarnation, err = randomIncarnation()
+	s.Incarnation, err = randomIncarnation(random)
 	return s, err
 }
 
-func randomIncarnation() (uint64, error) {
+func randomIncarnation(random io.Reader) (uint64, error) {
 	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
+	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return 0, fmt.Errorf("replica: make an incarnation: %w", err)
 	}
 	return codec.NewReader(b[:]).Uint64(), nil
@@ -119,12 +119,16 @@ const (
 	maxSideBytes = 16 << 20
 )
 
-// sideFile keeps a side in its two slots. An empty dir keeps it in memory.
-type sideFile struct{ dir string }
-
-func (f sideFile) slot(generation uint64) string {
-	return filepath.Join(f.dir, fmt.Sprintf("identity.%d", generation%2))
+// files are the small files beside the store.
+type files interface {
+	ReadFile(name string) ([]byte, error)
+	WriteFile(name string, b []byte, durable bool) error
 }
+
+// sideFile keeps a side in its two slots; without files, in memory.
+type sideFile struct{ files files }
+
+func slot(generation uint64) string { return fmt.Sprintf("identity.%d", generation%2) }
 
 // read returns the newest slot that is whole; nil if there is none at all.
 // damaged says that the other slot cannot be read, so that this one may not be
@@ -132,7 +136,7 @@ func (f sideFile) slot(generation uint64) string {
 func (f sideFile) read() (best *side, damaged bool, err error) {
 	var faults []error
 	for g := range uint64(2) {
-		b, err := os.ReadFile(f.slot(g))
+		b, err := f.files.ReadFile(slot(g))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(b) == 0 {
 			continue // empty: its writing had only begun
 		}
@@ -157,23 +161,43 @@ func (f sideFile) read() (best *side, damaged bool, err error) {
 // write makes s durable in the slot that does not hold the newest.
 func (f sideFile) write(s *side) error {
 	s.Generation++
-	if f.dir == "" {
+	if f.files == nil {
 		return nil
 	}
 	b, err := codec.AppendEnvelope(nil, s)
 	if err != nil {
 		return fmt.Errorf("replica: identity: %w", err)
 	}
-	file, err := os.OpenFile(f.slot(s.Generation), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := f.files.WriteFile(slot(s.Generation), b, true); err != nil {
+		return fmt.Errorf("replica: identity: %w", err)
+	}
+	return nil
+}
+
+// dirFiles are files in a directory.
+type dirFiles string
+
+func (d dirFiles) ReadFile(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(string(d), name))
+}
+
+func (d dirFiles) WriteFile(name string, b []byte, durable bool) error {
+	path := filepath.Join(string(d), name)
+	_, err := os.Lstat(path)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("replica: identity: %w", err)
+		return err
 	}
-	_, werr := file.Write(b)
-	if err := errors.Join(werr, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("replica: identity: %w", err)
+	_, err = file.Write(b)
+	if durable {
+		err = errors.Join(err, file.Sync())
 	}
-	if s.Generation <= 2 {
-		return syncDir(f.dir)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if durable && fresh {
+		return syncDir(string(d))
 	}
 	return nil
 }

@@ -76,7 +76,9 @@ type spaceGate struct {
 	dir    string
 	limits SpaceLimits
 	level  atomic.Int32
-	free   func(dir string) (free, size uint64, ok bool) // diskSpace, but for tests
+	free   func(dir string) (free, size uint64, ok bool) // diskSpace, but for tests and media
+	// fileless says that there is no directory for a ballast.
+	fileless bool
 }
 
 func newSpaceGate(dir string, o *Options) *spaceGate {
@@ -178,7 +180,9 @@ func (g *spaceGate) takeBallast() {
 }
 
 // dropBallast gives the ballast up, and reports whether there was one.
-func (g *spaceGate) dropBallast() bool { return os.Remove(g.ballast()) == nil }
+func (g *spaceGate) dropBallast() bool {
+	return !g.fileless && os.Remove(g.ballast()) == nil
+}
 
 // writeZeros fills a file where the system cannot allocate without writing.
 func writeZeros(f *os.File, bytes int64) error {

@@ -23,7 +23,7 @@ type SyncOptions struct {
 	// must return soon.
 	Progress func(session.Event)
 	// Session tunes limits and timeouts; Direction, Scopes and Live of it are
-	// taken from above.
+	// taken from above, Self, PolicyDigest and Wall from the replica.
 	Session session.Config
 }
 
@@ -80,20 +80,13 @@ func (r *Replica) SyncConn(ctx context.Context, conn io.ReadWriteCloser, o SyncO
 }
 
 func (r *Replica) syncWith(ctx context.Context, conn io.ReadWriteCloser, o SyncOptions, store session.Store) (session.Report, error) {
-	if err := r.startIncarnation(); err != nil {
+	core, err := r.newCore(o)
+	if err != nil {
 		return session.Report{}, errors.Join(err, conn.Close())
 	}
-	c := o.Session
-	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
-	c.PolicyDigest = r.options.Schema.Digest()
-	c.Self = r.Origin()
-	if err := c.Validate(); err != nil {
-		return session.Report{}, errors.Join(err, conn.Close())
-	}
-	core := session.New(c)
 	changed := r.watchers.subscribe()
 	defer r.watchers.unsubscribe(changed)
-	report, err := drive(ctx, core, conn, store, r.options.Wall, changed, o.Progress)
+	report, err := drive(ctx, core, conn, store, r.options.Monotonic, changed, o.Progress)
 	log := r.log.Named("sync")
 	if err != nil {
 		log.Info("session ended early", "peer", report.Peer.Origin.String(), "error", err)
@@ -101,6 +94,31 @@ func (r *Replica) syncWith(ctx context.Context, conn io.ReadWriteCloser, o SyncO
 		log.Debug("session ended", "peer", report.Peer.Origin.String())
 	}
 	return report, err
+}
+
+func (r *Replica) newCore(o SyncOptions) (*session.Core, error) {
+	if err := r.startIncarnation(); err != nil {
+		return nil, err
+	}
+	c := o.Session
+	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
+	c.PolicyDigest = r.options.Schema.Digest()
+	c.Self = r.Origin()
+	c.Wall = r.options.Wall
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return session.New(c), nil
+}
+
+// NewSession makes this replica's side of a session for a loop of the caller's,
+// where [Replica.SyncConn] does not fit: a transport that is no stream of bytes, a
+// platform without goroutines to spare, virtual time. The caller starts the core,
+// moves its bytes and keeps its timers, as package session says, and has
+// [session.Run] carry out its commands on the store. Progress of o is not called.
+func (r *Replica) NewSession(o SyncOptions) (*session.Core, session.Store, error) {
+	core, err := r.newCore(o)
+	return core, peerStore{r}, err
 }
 
 // Serve answers sessions on l until ctx ends, then closes l, cuts what is

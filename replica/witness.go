@@ -16,8 +16,14 @@ import (
 // and after a loss of power it may be older than the store, never newer than
 // what was written.
 type witness struct {
-	file *os.File
+	file witnessFile
 	last counts
+}
+
+// witnessFile is what a witness is written to.
+type witnessFile interface {
+	WriteAt(b []byte, at int64) (int, error)
+	Close() error
 }
 
 // counts is how much a store holds.
@@ -35,19 +41,22 @@ func openWitness(dir string) (w *witness, found bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("replica: witness: %w", err)
 	}
-	w = &witness{file: f}
 	b := make([]byte, witnessBytes)
-	if n, _ := f.ReadAt(b, 0); n < witnessBytes {
-		return w, false, nil
-	}
+	n, _ := f.ReadAt(b, 0)
+	w = &witness{file: f}
+	return w, w.read(b[:n]), nil
+}
+
+// read takes up what the file says, and reports whether it says anything.
+func (w *witness) read(b []byte) bool {
 	r := codec.NewReader(b)
 	version, c := r.Byte(), counts{r.Uint64(), r.Uint64()}
 	r.Checksum(0)
 	if r.Err() != nil || version != rowVersion {
-		return w, false, nil
+		return false
 	}
 	w.last = c
-	return w, true, nil
+	return true
 }
 
 func (w *witness) write(c counts) error {
