@@ -129,6 +129,21 @@ func TestEarlyChangesOutliveARestartAndAreNoClaim(t *testing.T) {
 	if len(report.Items) != 1 || report.Items[0].Verdict.Outcome != session.Waiting || !errors.Is(report.Items[0].Err(), session.ErrGap) {
 		t.Fatalf("a change that comes early: %+v", report)
 	}
+	var saved bytes.Buffer
+	if err := b.Backup(t.Context(), &saved); err != nil {
+		t.Fatal(err)
+	}
+	restored := filepath.Join(t.TempDir(), "restored")
+	if err := replica.Restore(t.Context(), restored, &saved, replica.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	r := openStore(t, restored, replica.Options{})
+	for _, bundle := range bundles[:2] {
+		imports(t, r, bundle)
+	}
+	if got := values(t, r, "notes", "n")["n"]; got != int64(3) {
+		t.Errorf("the restored replica counts %v with the first two changes, want 3 with the early one", got)
+	}
 	// Another scope gets its number after the one that has nothing but this.
 	update(t, b, "other", "o", func(p *replica.Record) error { return p.Set("s").Add("x") })
 	if err := b.Close(); err != nil {

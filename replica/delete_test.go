@@ -52,6 +52,14 @@ func TestDeletionAgainstConcurrentEdit(t *testing.T) {
 			if err := b.Collection("c").Restore(ctx, "k"); err != nil {
 				t.Fatal(err)
 			}
+			for x, err := range b.Collection("c").History(ctx, "k") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if x.Author.Actor == "bo" && x.Patch == nil && len(x.Restore) != 1 {
+					t.Errorf("change %v takes back %v, want the deletion", x.Dot, x.Restore)
+				}
+			}
 			exchange(t, a, b, replica.SyncOptions{})
 			if v := values(t, a, "c", "k"); v["x"] != int64(1) || v["y"] != int64(2) {
 				t.Errorf("restored record shows %v", v)

@@ -27,6 +27,8 @@ const (
 // returns when every goroutine that it started has ended and no call of the
 // store is open.
 //
+// now tells the moments that deadlines go by; the wall clock is the core's matter.
+//
 // changed tells that the store has new durable changes; closing it ends the
 // session in good order. events is called from one goroutine, in order, and
 // holds the session up while it runs. Both may be nil.

@@ -19,8 +19,10 @@ type ChangeInfo struct {
 	Saw    []clock.Dot // whose entries the change supersedes
 	Birth  bool
 	Delete bool
-	Patch  *crdt.Patch // nil if no field was altered; not to be modified
-	Bytes  int         // of the change as it is stored and sent
+	// Restore are the deletions that the change takes back.
+	Restore []clock.Dot
+	Patch   *crdt.Patch // nil if no field was altered; not to be modified
+	Bytes   int         // of the change as it is stored and sent
 }
 
 // History yields the changes of a record, the one entered last first, as far
@@ -83,6 +85,7 @@ func (r *Replica) changeInfo(s *scope, at place, key string) (info ChangeInfo, n
 		if p := &c.Parts[i]; p.Key == key {
 			info.Heads, info.Saw = crdt.Dots(p.Heads), crdt.Dots(p.Saw)
 			info.Birth, info.Delete, info.Patch = p.Birth != nil, p.Delete != nil, p.Patch
+			info.Restore = crdt.Dots(p.Restore)
 		}
 	}
 	next, err = before(row, key)

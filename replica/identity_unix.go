@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !linux && !darwin
 
 package replica
 
@@ -8,7 +8,7 @@ import (
 )
 
 // directoryNumber is the inode of a directory: it stays when the directory is
-// moved, and a copy has another.
+// moved, and a copy has another, as long as the original is there.
 func directoryNumber(dir string) uint64 {
 	fi, err := os.Stat(dir)
 	if err != nil {

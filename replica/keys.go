@@ -34,7 +34,7 @@ const (
 )
 
 // rowKinds are all of them.
-var rowKinds = []byte{rowMeta, rowOrigin, rowScope, rowChange, rowHeader, rowSnapshot, rowFate, rowSum}
+var rowKinds = []byte{rowMeta, rowOrigin, rowScope, rowChange, rowHeader, rowSnapshot, rowFate, rowSum, rowEarly}
 
 func metaKey(name string) []byte { return append([]byte{rowMeta}, name...) }
 

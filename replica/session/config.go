@@ -53,6 +53,10 @@ type Config struct {
 	// PolicyDigest names the policy in force. It is shown to the peer, and a
 	// difference is an event.
 	PolicyDigest crdt.Hash
+	// Wall is the wall clock, which the hello tells the peer and which the agreed
+	// time is made from. nil: the moments given to the core. Deadlines never look
+	// at it: they go by these moments alone.
+	Wall func() time.Time
 
 	MaxFrameBytes    int // body of a frame: 64 KiB; at least 16 KiB, at most 1 MiB
 	MaxChunkBytes    int // one chunk with all its changes, taken or given: 4 MiB

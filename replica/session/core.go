@@ -44,6 +44,10 @@ func (Closed) output()  {}
 // they lead to is fetched by Next until it returns false, before the next
 // input. Nothing else happens: no goroutine, clock or I/O.
 //
+// The moments that inputs are given count the time that passes, and should come
+// from a clock that nobody sets: deadlines follow from them. What day it is,
+// [Config.Wall] says.
+//
 // A chunk costs O(its bytes), a status O(scopes + origins), a change of the
 // store in a live session O(scopes).
 //

@@ -17,7 +17,7 @@ func (c *Core) sayHello() {
 	h := &hello{
 		min: minVersion, max: maxVersion, capabilities: capabilities,
 		self: c.self, direction: c.cfg.Direction, live: c.cfg.Live, policy: c.cfg.PolicyDigest,
-		wall: clock.NewStamp(c.now, 0), digest: c.digest, count: uint64(c.count),
+		wall: c.wall(), digest: c.digest, count: uint64(c.count),
 		all: c.cfg.Scopes == nil, scopes: c.cfg.Scopes,
 		frameBytes: uint64(c.cfg.MaxFrameBytes), chunkBytes: uint64(c.cfg.MaxChunkBytes),
 		inFlight: uint64(c.cfg.MaxInFlight), flightBytes: uint64(c.cfg.MaxInFlightBytes),
@@ -58,7 +58,7 @@ func (c *Core) onHello(body []byte) {
 	c.maxSendChunk = atMost(h.chunkBytes, c.cfg.MaxChunkBytes)
 	c.maxSendFlight = atMost(h.inFlight, c.cfg.MaxInFlight)
 	c.maxSendBytes = atMost(h.flightBytes, c.cfg.MaxInFlightBytes)
-	own := clock.NewStamp(c.now, 0)
+	own := c.wall()
 	p := Peer{
 		Origin: h.self, Direction: h.direction, Live: h.live, PolicyDigest: h.policy, Wall: h.wall,
 		Skew:         time.Duration(h.wall.Milli()-own.Milli()) * time.Millisecond,

@@ -291,5 +291,13 @@ func (c *Core) applied(in *intake, verdicts []Verdict) {
 // agreed is the time that the session goes by.
 func (c *Core) agreed() clock.Stamp {
 	peer := c.peerHello.wall.Add(c.now.Sub(c.clocks.met))
-	return clock.Agreed(clock.NewStamp(c.now, 0), peer)
+	return clock.Agreed(c.wall(), peer)
+}
+
+// wall is what the wall clock shows.
+func (c *Core) wall() clock.Stamp {
+	if c.cfg.Wall != nil {
+		return clock.NewStamp(c.cfg.Wall(), 0)
+	}
+	return clock.NewStamp(c.now, 0)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
@@ -319,5 +320,30 @@ func TestAgreedTime(t *testing.T) {
 	}
 	if got := p.a.closed.Report.Peer.Skew; got != -p.skewB {
 		t.Errorf("skew %v", got)
+	}
+}
+
+// TestWallClockIsApartFromTheMoments: what day it is comes from the wall clock,
+// and nothing else does.
+func TestWallClockIsApartFromTheMoments(t *testing.T) {
+	a, b := newFake('a'), newFake('b')
+	a.write("s", "k", "x")
+	today := testStart.Add(100 * 24 * time.Hour)
+	wall := func() time.Time { return today }
+	p := newPair(a, b, Config{Wall: wall, Live: true}, Config{Wall: wall, Live: true})
+	p.skewB = 5 * time.Hour
+	p.start()
+	p.run()
+	if got := b.agreed.Time(); got.Before(today) || got.Sub(today) > time.Minute {
+		t.Errorf("agreed time %v, want %v", got, today)
+	}
+	if got := p.a.closed; got != nil {
+		t.Fatalf("closed: %v", got.Err)
+	}
+	if took, _ := quiet(p, p.a, time.Hour); took != time.Minute {
+		t.Errorf("a peer that falls silent ends the session after %v, want a minute", took)
+	}
+	if got := p.a.closed.Report.Peer.Skew; got != 0 {
+		t.Errorf("skew %v, want 0", got)
 	}
 }
