@@ -62,6 +62,11 @@ func (r *replica) Join(d *Delta, emit func(Event)) error {
 	if d == nil {
 		return nil
 	}
+	versioned := false
+	d.Patch.walk(func(p *Patch) { versioned = versioned || p.Shape == Versioned })
+	if versioned {
+		return fmt.Errorf("crdt: join %v: versioned fields are for records: %w", d.Dot, ErrShapeMismatch)
+	}
 	if err := r.state.check(d.Patch); err != nil && !errors.Is(err, ErrMissingElement) {
 		return fmt.Errorf("crdt: join %v: %w", d.Dot, err)
 	}

@@ -236,7 +236,7 @@ func (f Field) Bounded() Bounded {
 	if f.node == nil {
 		return Bounded{Value: new(big.Int)}
 	}
-	b := readBounded(f.counted(f.node.entries))
+	b := readBounded(f.entries(f.node))
 	v := big.NewInt(b.start)
 	for _, l := range b.ledgers {
 		v.Add(v, new(big.Int).SetUint64(l.up))
@@ -250,6 +250,6 @@ func (f Field) Rights(o clock.Origin) (up, down *big.Int) {
 	if f.node == nil {
 		return new(big.Int), new(big.Int)
 	}
-	b := readBounded(f.counted(f.node.entries))
+	b := readBounded(f.entries(f.node))
 	return b.rights(o)
 }

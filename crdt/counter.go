@@ -138,6 +138,54 @@ func sumOf(es []Entry) *big.Int {
 	return sum
 }
 
+// runs are the entries of a counter that count for a reader. Totals hold what
+// the run's earlier changes added, so of those that are read over the part is
+// taken off.
+func (f Field) runs(n *node) []Entry {
+	es := f.entries(n)
+	if f.left == nil || n == nil {
+		return es
+	}
+	all := slices.SortedFunc(n.all(), func(a, b Entry) int { return a.ID.Compare(b.ID) })
+	out := make([]Entry, 0, len(es))
+	for i, e := range es {
+		total, ok := runOf(e)
+		if !ok {
+			out = append(out, e)
+			continue
+		}
+		if slices.ContainsFunc(es[i+1:], func(later Entry) bool { return sameRun(e, later) }) {
+			continue
+		}
+		var before run
+		for _, x := range all {
+			if x.ID.Compare(e.ID) >= 0 || !sameRun(x, e) {
+				continue
+			}
+			t, _ := runOf(x)
+			if f.left(x.ID.Dot) {
+				total.up -= min(total.up, t.up-before.up)
+				total.down -= min(total.down, t.down-before.down)
+			}
+			before = t
+		}
+		out = append(out, Entry{e.ID, total.encode()})
+	}
+	return out
+}
+
+func runOf(e Entry) (run, bool) {
+	c, err := readCounter(e.Value)
+	return c.run, err == nil && !c.is
+}
+
+// sameRun reports whether two entries are totals of one run of one origin.
+func sameRun(a, b Entry) bool {
+	x, ok := runOf(a)
+	y, is := runOf(b)
+	return ok && is && a.ID.Dot.Origin == b.ID.Dot.Origin && x.start == y.start
+}
+
 // Add adds by, which may be negative. Adding zero changes nothing.
 func (f CounterField) Add(by int64) error {
 	if by == 0 {

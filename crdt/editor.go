@@ -35,7 +35,9 @@ type Editor struct {
 		list [1]*seqEdit
 	}
 	log []step // what was done to entries, to be taken back
-	err error
+	// versioned says which fields are; nil means none.
+	versioned func(field string) bool
+	err       error
 }
 
 // step is one insertion or removal of an entry.
@@ -44,6 +46,8 @@ type step struct {
 	entry Entry
 	added bool
 	grown bool
+	kept  bool // superseded, and kept: in a versioned field
+	again bool // superseded by others before
 }
 
 // ErrType is returned when a field, or a key of a map, is used as another type
@@ -70,6 +74,9 @@ type EditOptions struct {
 	Seen   *clock.VersionVector // what the actor saw; nil means the record as it is
 	Delete DeletePolicy
 	Parent *Birth // taken if the change turns out to be a birth
+	// Versioned says which fields keep what a write supersedes until a settle
+	// mark; nil means none. A field that keeps something goes on to do so.
+	Versioned func(field string) bool
 	// Index, when not nil, is shared by the editors of one change over several
 	// records, so that no two entries of it have one name.
 	Index *uint32
@@ -97,6 +104,7 @@ func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 	}
 	e.Editor = &e.editor
 	e.begin(&r.State, o.Dot, live, o.Seen)
+	e.versioned = o.Versioned
 	if o.Index != nil {
 		e.next = o.Index
 	}
@@ -215,7 +223,9 @@ func (e *Editor) Undo() {
 			delete(s.node.grown.raw, s.entry.ID)
 		} else if s.added {
 			s.node.remove(e.state, s.entry.ID)
-		} else {
+		} else if s.again {
+			s.node.unkeep(s.entry.ID, e.dot)
+		} else if !s.kept || s.node.unkeep(s.entry.ID, e.dot) {
 			s.node.insert(e.state, s.entry)
 		}
 	}
@@ -345,7 +355,11 @@ func (p place) open() (*node, *Patch, error) {
 		if k.Type != TypeElement && k.Type != TypeItem && !utf8.ValidString(k.Name) {
 			return nil, nil, p.ed.fail(p.path[:i+1], errors.New("its name is not valid UTF-8"))
 		}
-		n, patch = n.make(k), patch.kid(k)
+		n = n.make(k)
+		if k.shape == Entries && (len(n.kept) > 0 || p.ed.versioned != nil && p.ed.versioned(p.path[0].Name)) {
+			k.shape = Versioned
+		}
+		patch = patch.kid(k)
 	}
 	return n, patch, nil
 }
@@ -381,20 +395,44 @@ func (e *Editor) name() EntryID {
 	return EntryID{e.dot, *e.next - 1}
 }
 
-// supersede removes the entries that the actor saw and that match; those of
-// this very change leave no trace.
+// supersede removes the entries that the actor saw and that match, or sets them
+// aside where the field is versioned; those of this very change leave no trace.
 func (e *Editor) supersede(n *node, p *Patch, match func(Entry) bool) {
+	if p.Shape == Versioned {
+		e.supersedeKept(n, p, match)
+	}
 	for _, x := range slices.Clone(n.entries) {
 		own := x.ID.Dot == e.dot
 		if !e.sees(x) || match != nil && !match(x) {
 			continue
 		}
+		keep := p.Shape == Versioned && !own
+		if keep {
+			n.keep(x, e.dot)
+		}
 		n.remove(e.state, x.ID)
-		e.log = append(e.log, step{node: n, entry: x})
+		e.log = append(e.log, step{node: n, entry: x, kept: keep})
 		if own {
 			p.Add = slices.DeleteFunc(p.Add, func(y Entry) bool { return y.ID == x.ID })
 		} else {
 			p.Remove = append(p.Remove, x.ID)
+		}
+	}
+}
+
+// supersedeKept also supersedes what the actor saw as standing and what others
+// have superseded since: should a rule hold their writes back, that value is not
+// to return in the face of this one.
+func (e *Editor) supersedeKept(n *node, p *Patch, match func(Entry) bool) {
+	if e.seen == nil {
+		return
+	}
+	for _, k := range slices.Clone(n.kept) {
+		stood := !slices.ContainsFunc(k.by, func(d clock.Dot) bool { return d == e.dot || e.seen.Contains(d) })
+		if stood && e.sees(k.Entry) && (match == nil || match(k.Entry)) {
+			n.keep(k.Entry, e.dot)
+			e.log = append(e.log, step{node: n, entry: k.Entry, again: true})
+			p.Remove = append(p.Remove, k.ID)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type Field struct {
 	state *State
 	rec   *Record // nil outside a record
 	live  []clock.Dot
+	left  func(clock.Dot) bool // the changes that are read over; nil means none
 	key   Key
 	node  *node
 }
@@ -47,8 +48,12 @@ func (r *Record) Field(name string, t Type, policy DeletePolicy) Field {
 	return f
 }
 
-// counts reports whether an entry's change has a live birth.
+// counts reports whether an entry's change has a live birth, and is not read
+// over.
 func (f Field) counts(d clock.Dot) bool {
+	if f.left != nil && f.left(d) {
+		return false
+	}
 	if f.rec == nil {
 		return true
 	}
@@ -80,7 +85,7 @@ func (n *node) fieldSlots() []slot {
 		switch k.Type {
 		case TypeElement:
 		case TypePresence:
-			for _, e := range c.entries {
+			for e := range c.all() {
 				if t := presenceOf(e); t.isContainer() {
 					ks = append(ks, slotOf(k.Name, t))
 				}
@@ -99,7 +104,8 @@ func (t Type) isContainer() bool {
 }
 
 func (f Field) kid(k slot) Field {
-	c := Field{state: f.state, rec: f.rec, live: f.live, key: k.Key, node: f.node.kids[k]}
+	c := f
+	c.key, c.node = k.Key, f.node.kids[k]
 	if c.node == nil {
 		c.node = newNode(k)
 	}
@@ -117,15 +123,13 @@ func (f Field) visible(c Field) bool {
 		return c.node.shape == Grown && !c.node.empty()
 	}
 	p := f.node.kid(slotOf(c.key.Name, TypePresence))
-	return c.key.Type.isContainer() && p != nil && slices.ContainsFunc(p.entries, func(e Entry) bool {
-		return presenceOf(e) == c.key.Type && f.counts(e.ID.Dot)
-	})
+	return c.key.Type.isContainer() && slices.ContainsFunc(f.entries(p), func(e Entry) bool { return presenceOf(e) == c.key.Type })
 }
 
 func (f Field) hasContent() bool {
 	switch f.node.shape {
 	case Entries:
-		return slices.ContainsFunc(f.node.entries, func(e Entry) bool { return f.counts(e.ID.Dot) })
+		return len(f.entries(f.node)) > 0
 	case Grown:
 		if seq := f.node.grown.seq; seq != nil {
 			return seq.shows(f)
@@ -148,27 +152,23 @@ func (f Field) Candidates() []Candidate {
 	if f.node == nil {
 		return nil
 	}
-	cs := make([]Candidate, 0, len(f.node.entries))
-	for _, e := range f.node.entries {
-		if !f.counts(e.ID.Dot) {
-			continue
+	es := f.entries(f.node)
+	cs := make([]Candidate, 0, len(es))
+	for _, e := range es {
+		if c, ok := f.candidate(e); ok {
+			cs = append(cs, c)
 		}
-		v, err := codec.DecodeValue(e.Value)
-		if err != nil {
-			continue // Check lets no such entry in
-		}
-		m, _ := f.state.metas.get(e.ID.Dot)
-		cs = append(cs, Candidate{e.ID, v, m})
 	}
 	return cs
 }
 
-// counted leaves out entries whose births are deleted.
-func (f Field) counted(es []Entry) []Entry {
-	if f.rec == nil {
-		return es
+func (f Field) candidate(e Entry) (Candidate, bool) {
+	v, err := codec.DecodeValue(e.Value)
+	if err != nil {
+		return Candidate{}, false // Check lets no such entry in
 	}
-	return slices.DeleteFunc(slices.Clone(es), func(e Entry) bool { return !f.counts(e.ID.Dot) })
+	m, _ := f.state.metas.get(e.ID.Dot)
+	return Candidate{e.ID, v, m}, true
 }
 
 // Count is the sum of a counter, exact.
@@ -176,7 +176,7 @@ func (f Field) Count() *big.Int {
 	if f.node == nil {
 		return new(big.Int)
 	}
-	return sumOf(f.counted(f.node.entries))
+	return sumOf(f.runs(f.node))
 }
 
 // Elements lists the elements of a set in the order of their encodings.
@@ -184,7 +184,7 @@ func (f Field) Elements() []any {
 	vs := []any{}
 	for _, k := range f.node.sortedSlots() {
 		n := f.node.kids[k]
-		if k.Type != TypeElement || !holds(f.counted(n.entries)) {
+		if k.Type != TypeElement || !holds(f.entries(n)) {
 			continue
 		}
 		if v, err := codec.DecodeValue([]byte(k.Name)); err == nil {

@@ -51,4 +51,4 @@ func (f FlagField) Enabled() bool {
 }
 
 // Enabled reports whether a flag is on.
-func (f Field) Enabled() bool { return f.node != nil && holds(f.counted(f.node.entries)) }
+func (f Field) Enabled() bool { return f.node != nil && holds(f.entries(f.node)) }

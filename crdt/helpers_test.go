@@ -40,6 +40,8 @@ type device struct {
 	log     []*crdt.Change // own changes
 	role    string
 	refuse  func(*crdt.Change) bool // what static rules reject, alike everywhere
+	// versioned is which fields the device's policy keeps versions of.
+	versioned func(field string) bool
 }
 
 func newDevice(n byte) *device {
@@ -62,7 +64,7 @@ func (d *device) next() clock.Dot { return clock.Dot{Origin: d.origin, N: d.n + 
 // edit makes one change; it returns nil if nothing was altered.
 func (d *device) edit(t testing.TB, seen *clock.VersionVector, f func(*crdt.RecordEditor)) *crdt.Change {
 	t.Helper()
-	e := d.record.Edit("r", crdt.EditOptions{Dot: d.next(), Seen: seen, Delete: d.policy})
+	e := d.record.Edit("r", crdt.EditOptions{Dot: d.next(), Seen: seen, Delete: d.policy, Versioned: d.versioned})
 	f(e)
 	part, changed, err := e.Part(false)
 	if err != nil {
@@ -201,8 +203,8 @@ func dump(fields []crdt.Field) string {
 		fmt.Fprintf(&b, "%q %v: ", f.Name(), f.Type())
 		switch f.Type() {
 		case crdt.TypeRegister, crdt.TypeGroup:
-			for _, c := range f.Candidates() {
-				fmt.Fprintf(&b, "%v=%v at %v by %s; ", c.ID, c.Value, c.Meta.Stamp, c.Meta.Author.Actor)
+			for _, c := range f.Writes() {
+				fmt.Fprintf(&b, "%v=%v at %v by %s, superseded by %v; ", c.ID, c.Value, c.Meta.Stamp, c.Meta.Author.Actor, c.SupersededBy)
 			}
 		case crdt.TypeCounter:
 			fmt.Fprint(&b, f.Count())

@@ -19,7 +19,20 @@ const (
 	Keyed Shape = 2
 	// Grown is a set of entries that only grows.
 	Grown Shape = 3
+	// Versioned is how a patch writes entries of a versioned field: what it
+	// supersedes is kept beside the entries that count, with the name of the
+	// change, until a settle mark. The node that it is written to has the shape
+	// Entries.
+	Versioned Shape = 4
 )
+
+// state is the shape of the node that a patch of shape s is joined to.
+func (s Shape) state() Shape {
+	if s == Versioned {
+		return Entries
+	}
+	return s
+}
 
 func (s Shape) String() string {
 	switch s {
@@ -29,6 +42,8 @@ func (s Shape) String() string {
 		return "keyed"
 	case Grown:
 		return "grown"
+	case Versioned:
+		return "versioned"
 	}
 	return fmt.Sprintf("shape(%d)", uint8(s))
 }

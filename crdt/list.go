@@ -132,10 +132,11 @@ func (f Field) Values() []any {
 	for b := range l.Values(0, l.Len()) {
 		i++
 		id, _ := l.IDAt(i)
-		if f.rec != nil && !f.counts(slots.grown.seq.dot(id)) {
+		if (f.rec != nil || f.left != nil) && !f.counts(slots.grown.seq.dot(id)) {
 			continue
 		}
-		item := Field{state: f.state, rec: f.rec, live: f.live, node: f.node.kid(itemKey(id))}
+		item := f
+		item.node = f.node.kid(itemKey(id))
 		if c, ok := item.Latest(); ok {
 			vs = append(vs, c.Value)
 		} else if v, err := codec.DecodeValue(b); err == nil {

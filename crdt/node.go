@@ -10,6 +10,7 @@ import (
 type node struct {
 	shape   Shape
 	entries []Entry // sorted by ID
+	kept    []kept  // superseded by writes to a versioned field; sorted by ID
 	kids    map[slot]*node
 	grown   *grown
 }
@@ -80,7 +81,7 @@ func (n *node) remove(s *State, id EntryID) bool {
 func (n *node) empty() bool {
 	switch n.shape {
 	case Entries:
-		return len(n.entries) == 0
+		return len(n.entries)+len(n.kept) == 0
 	case Keyed:
 		for _, c := range n.kids {
 			if !c.empty() {

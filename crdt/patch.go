@@ -31,6 +31,9 @@ type PatchKid struct {
 	Patch *Patch
 }
 
+// slot is where the kid is joined to.
+func (k PatchKid) slot() slot { return slot{k.Key, k.Patch.Shape.state()} }
+
 // ErrUnknownShape is returned for a delta with a shape of a later version: the
 // change that carries it waits, with its bytes kept.
 var ErrUnknownShape = errors.New("crdt: unknown shape")
@@ -132,7 +135,7 @@ func (p *Patch) write(w *codec.Writer, origins *clock.Table, dots *dotTable) {
 		w.String(c.Key.Name)
 		w.Byte(byte(c.Key.Type))
 		switch c.Patch.Shape {
-		case Entries:
+		case Entries, Versioned:
 			w.Uvarint(uint64(len(c.Patch.Add)))
 			for _, e := range c.Patch.Add {
 				w.Uvarint(uint64(e.ID.Index))
@@ -182,11 +185,11 @@ func readPatch(r *codec.Reader, dot clock.Dot, origins *clock.Table, dots *dotTa
 			continue
 		}
 		k := readKey(r)
-		if s > Grown {
+		if s > Versioned {
 			r.Fail(fmt.Sprintf("field %q", k.Name), ErrUnknownShape)
 			break
 		}
-		if want, known := k.Type.shape(); known && want != s {
+		if want, known := k.Type.shape(); known && want != s.state() {
 			r.Fail(fmt.Sprintf("field %q", k.Name), codec.ErrMalformed)
 		}
 		if n := len(top.Kids); n > 0 && top.Kids[n-1].Key.Compare(k) >= 0 {
@@ -195,7 +198,7 @@ func readPatch(r *codec.Reader, dot clock.Dot, origins *clock.Table, dots *dotTa
 		p := &Patch{Shape: s}
 		top.Kids = append(top.Kids, PatchKid{k, p})
 		switch s {
-		case Entries:
+		case Entries, Versioned:
 			p.readEntries(r, dot, dots, indexes)
 		case Grown:
 			p.readGrown(r, dot, origins, indexes)

@@ -93,7 +93,7 @@ func (r *Record) Check(c *Change, p *Part) error {
 // check looks at every field of a patch.
 func (s *State) check(p *Patch) error {
 	for _, c := range p.Kids {
-		if err := s.root.kid(slot{c.Key, c.Patch.Shape}).check(c.Key.Type, c.Patch); err != nil {
+		if err := s.root.kid(c.slot()).check(c.Key.Type, c.Patch); err != nil {
 			return fmt.Errorf("field %q: %w", c.Key.Name, err)
 		}
 	}
@@ -102,7 +102,7 @@ func (s *State) check(p *Patch) error {
 
 // check looks at the contents that types give to their entries.
 func (n *node) check(t Type, p *Patch) error {
-	if want, known := t.shape(); known && want != p.Shape {
+	if want, known := t.shape(); known && want != p.Shape.state() {
 		return fmt.Errorf("%v as %v: %w", t, p.Shape, ErrShapeMismatch)
 	}
 	switch p.Shape {
@@ -112,7 +112,7 @@ func (n *node) check(t Type, p *Patch) error {
 			g = n.grown
 		}
 		return g.check(t, p.Grow)
-	case Entries:
+	case Entries, Versioned:
 		for _, e := range p.Add {
 			if err := checkEntry(t, e); err != nil {
 				return err
@@ -120,7 +120,7 @@ func (n *node) check(t Type, p *Patch) error {
 		}
 	case Keyed:
 		for _, c := range p.Kids {
-			if err := n.kid(slot{c.Key, c.Patch.Shape}).check(c.Key.Type, c.Patch); err != nil {
+			if err := n.kid(c.slot()).check(c.Key.Type, c.Patch); err != nil {
 				return err
 			}
 		}

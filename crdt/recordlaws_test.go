@@ -15,6 +15,7 @@ import (
 // fleet lets three devices edit one record and meet at random.
 func fleet(t testing.TB, r *rand.Rand, steps int) []*device {
 	ds := devices(3)
+	versions(r, ds)
 	for range steps {
 		d := ds[r.IntN(3)]
 		d.wall = d.wall.Add(time.Duration(r.IntN(5)) * time.Minute)
@@ -50,6 +51,19 @@ func fleet(t testing.TB, r *rand.Rand, steps int) []*device {
 		}
 	}
 	return ds
+}
+
+// versions lets no field, every field or some fields be versioned, on all
+// devices or on some: policies differ while a new one spreads.
+func versions(r *rand.Rand, ds []*device) {
+	for _, d := range ds {
+		switch r.IntN(3) {
+		case 0:
+			d.versioned = func(string) bool { return true }
+		case 1:
+			d.versioned = func(field string) bool { return field == "reg" || field == "map" }
+		}
+	}
 }
 
 func allChanges(ds []*device) (cs []*crdt.Change) {
@@ -137,7 +151,7 @@ func TestRecordLaws(t *testing.T) {
 			for _, d := range ds {
 				before := state(d.record)
 				for range 3 {
-					e := d.record.Edit("r", crdt.EditOptions{Dot: d.next()})
+					e := d.record.Edit("r", crdt.EditOptions{Dot: d.next(), Versioned: d.versioned})
 					for range 1 + r.IntN(4) {
 						act(e, r)
 					}

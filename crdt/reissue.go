@@ -151,7 +151,7 @@ func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) 
 		out.Grow = append(out.Grow, encodeOps(id, x.ops(ops, common, done)))
 	}
 	for _, c := range p.Kids {
-		k, err := x.patch(c.Patch, n.kid(slot{c.Key, c.Patch.Shape}), c.Key.Type, d)
+		k, err := x.patch(c.Patch, n.kid(c.slot()), c.Key.Type, d)
 		if err != nil {
 			return nil, err
 		}

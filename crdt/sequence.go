@@ -335,7 +335,7 @@ func (t *sequence) version() clock.VersionVector {
 
 // string is the content, without what was typed under births that are deleted.
 func (t *sequence) string(f Field) string {
-	if f.rec == nil {
+	if f.rec == nil && f.left == nil {
 		return t.engine.(*rga.Text).String()
 	}
 	var b strings.Builder
@@ -351,7 +351,7 @@ func (t *sequence) string(f Field) string {
 
 // shows reports whether an element counts.
 func (t *sequence) shows(f Field) bool {
-	if f.rec == nil {
+	if f.rec == nil && f.left == nil {
 		return t.Len() > 0
 	}
 	for pos := range t.Len() {

@@ -98,7 +98,7 @@ func (s *State) apply(d clock.Dot, from uint64, m Meta, p *Patch, l *listener) b
 	}
 	s.root.shape = Keyed
 	if p != nil {
-		s.applyPatch(&s.root, p, l)
+		s.applyPatch(d, &s.root, p, l)
 	}
 	s.enter(d, from, m)
 	return true
@@ -112,31 +112,44 @@ func (s *State) enter(d clock.Dot, from uint64, m Meta) {
 	s.metas.add(d, m)
 }
 
-func (s *State) applyPatch(n *node, p *Patch, l *listener) {
+func (s *State) applyPatch(d clock.Dot, n *node, p *Patch, l *listener) {
 	switch p.Shape {
+	case Versioned:
+		var ev Event
+		for _, id := range p.Remove {
+			if e, moved := n.setAside(s, id, d); moved {
+				ev.Removed = append(ev.Removed, e)
+			}
+		}
+		s.addEntries(n, p.Add, &ev)
+		l.tell(ev)
 	case Entries:
 		var ev Event
 		for _, id := range p.Remove {
 			if i, found := n.find(id); found {
 				ev.Removed = append(ev.Removed, n.entries[i])
 				n.remove(s, id)
-			} else {
+			} else if !n.drop(id) {
 				s.remember(id)
 			}
 		}
-		for _, e := range p.Add {
-			if !s.covers(e.ID) && n.insert(s, e) {
-				ev.Added = append(ev.Added, e)
-			}
-		}
+		s.addEntries(n, p.Add, &ev)
 		l.tell(ev)
 	case Grown:
 		l.tell(Event{Edits: n.grown.add(p.Grow, l != nil)})
 	case Keyed:
 		for _, c := range p.Kids {
 			l.enter(c.Key)
-			s.applyPatch(n.make(slot{c.Key, c.Patch.Shape}), c.Patch, l)
+			s.applyPatch(d, n.make(c.slot()), c.Patch, l)
 			l.leave()
+		}
+	}
+}
+
+func (s *State) addEntries(n *node, es []Entry, ev *Event) {
+	for _, e := range es {
+		if !s.covers(e.ID) && n.insert(s, e) {
+			ev.Added = append(ev.Added, e)
 		}
 	}
 }
@@ -167,6 +180,7 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 	switch a.shape {
 	case Entries:
 		var ev Event
+		s.joinKept(a, b, o, &ev)
 		a.entries = slices.DeleteFunc(a.entries, func(e Entry) bool {
 			_, both := b.find(e.ID)
 			if both || !o.covers(e.ID) {
@@ -176,11 +190,7 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 			s.sum.Sub(entryHash(e))
 			return true
 		})
-		for _, e := range b.entries {
-			if !s.covers(e.ID) && a.insert(s, e) {
-				ev.Added = append(ev.Added, e)
-			}
-		}
+		s.addEntries(a, b.entries, &ev)
 		l.tell(ev)
 	case Grown:
 		l.tell(Event{Edits: a.grown.join(b.grown, l != nil)})

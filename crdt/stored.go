@@ -277,16 +277,25 @@ func (n *node) write(w *codec.Writer, t *clock.Table) {
 		if c.empty() {
 			continue
 		}
-		w.Byte(byte(c.shape))
+		shape := c.shape
+		if len(c.kept) > 0 {
+			shape = Versioned
+		}
+		w.Byte(byte(shape))
 		w.String(k.Name)
 		w.Byte(byte(k.Type))
 		switch c.shape {
 		case Entries:
 			w.Uvarint(uint64(len(c.entries)))
 			for _, e := range c.entries {
-				clock.WriteDot(w, t, e.ID.Dot)
-				w.Uvarint(uint64(e.ID.Index))
-				w.Blob(e.Value)
+				writeEntry(w, t, e)
+			}
+			if shape == Versioned {
+				w.Uvarint(uint64(len(c.kept)))
+				for _, e := range c.kept {
+					writeEntry(w, t, e.Entry)
+					writeDots(w, t, e.by)
+				}
 			}
 		case Grown:
 			c.grown.write(w, t)
@@ -308,36 +317,26 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			continue
 		}
 		k := readKey(rd)
-		if s > Grown || rd.Err() != nil {
+		if s > Versioned || rd.Err() != nil {
 			rd.Fail("shape", ErrUnknownShape)
 			return
 		}
-		if want, known := k.Type.shape(); known && want != s {
+		if want, known := k.Type.shape(); known && want != s.state() {
 			rd.Fail("shape", codec.ErrMalformed)
 			return
 		}
-		c := stack[len(stack)-1].make(slot{k, s})
+		c := stack[len(stack)-1].make(slot{k, s.state()})
 		switch s {
-		case Entries:
+		case Entries, Versioned:
 			for range rd.Count("entries", maxStored, 4) {
-				e := Entry{ID: EntryID{clock.ReadDot(rd, t), uint32(rd.UvarintMax("index", maxEntries))}}
-				e.Value = slices.Clone(rd.Blob("value", maxValueBytes))
-				if rd.Err() != nil {
+				e, ok := r.readEntry(rd, t, k.Type)
+				if !ok || !c.insert(&r.State, e) {
+					rd.Fail("entries", codec.ErrMalformed)
 					return
 				}
-				if n := len(c.entries); n > 0 && c.entries[n-1].ID.Compare(e.ID) >= 0 {
-					rd.Fail("entries", codec.ErrNotCanonical)
-					return
-				}
-				if _, known := r.metas.peek(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
-					rd.Fail("entry of an unknown change", codec.ErrMalformed)
-					return
-				}
-				if err := checkEntry(k.Type, e); err != nil {
-					rd.Fail("entry", err)
-					return
-				}
-				c.insert(&r.State, e)
+			}
+			if s == Versioned && !r.readKept(rd, t, k.Type, c) {
+				return
 			}
 		case Grown:
 			c.grown.read(rd, t)
@@ -348,6 +347,48 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			stack = append(stack, c)
 		}
 	}
+}
+
+func writeEntry(w *codec.Writer, t *clock.Table, e Entry) {
+	clock.WriteDot(w, t, e.ID.Dot)
+	w.Uvarint(uint64(e.ID.Index))
+	w.Blob(e.Value)
+}
+
+// readEntry reads an entry of a change that the record has.
+func (r *Record) readEntry(rd *codec.Reader, t *clock.Table, typ Type) (Entry, bool) {
+	e := Entry{ID: EntryID{clock.ReadDot(rd, t), uint32(rd.UvarintMax("index", maxEntries))}}
+	e.Value = slices.Clone(rd.Blob("value", maxValueBytes))
+	if rd.Err() != nil {
+		return e, false
+	}
+	if _, known := r.metas.peek(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
+		rd.Fail("entry of an unknown change", codec.ErrMalformed)
+		return e, false
+	}
+	if err := checkEntry(typ, e); err != nil {
+		rd.Fail("entry", err)
+		return e, false
+	}
+	return e, true
+}
+
+// readKept reads what writes to a versioned field superseded.
+func (r *Record) readKept(rd *codec.Reader, t *clock.Table, typ Type, n *node) bool {
+	for range rd.Count("kept entries", maxStored, 6) {
+		e, ok := r.readEntry(rd, t, typ)
+		if !ok {
+			return false
+		}
+		by := readDots(rd, t)
+		_, counts := n.find(e.ID)
+		if len(by) == 0 || counts || slices.ContainsFunc(by, func(d clock.Dot) bool { return !r.context.Contains(d) }) {
+			rd.Fail("kept entry", codec.ErrMalformed)
+			return false
+		}
+		n.keep(e, by...)
+	}
+	return rd.Err() == nil
 }
 
 func writeGrown(w *codec.Writer, t *clock.Table, es []GrownEntry) {
