@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
@@ -91,7 +90,7 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	r.enter(&g, e)
 	if w != nil {
 		w.chain = s.chains[in.Dot.Origin]
-		s.waiting[in.Dot] = w
+		s.waiting.add(in.Dot, w, &s.applied)
 	}
 	r.stage(g, events...)
 	v := session.Verdict{Reason: e.reason}
@@ -138,17 +137,17 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		return wait(session.CodeUnknownShape, nil, unknown.Error())
 	}
 	if r.holds(name, c.Dot) {
+		w.boxed = true
 		return wait(session.CodeNone, nil, held)
 	}
 	if clock.Ahead(c.Stamp, r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))
 	}
-	var opens []*open
+	// Heads first: a change that waits for one is not worth having records read.
 	var missing []clock.Dot
-	var fault error
 	for i := range c.Parts {
 		p := &c.Parts[i]
-		o, err := r.record(s, name, p.Key)
+		lacks, err := r.missing(s, p)
 		if errors.Is(err, ErrCorrupt) {
 			// It waits for the record to be repaired, and holds up nothing else.
 			return wait(session.CodeUnavailable, nil, err.Error())
@@ -156,17 +155,29 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		if err != nil {
 			return nil, err
 		}
-		opens = append(opens, o)
-		missing = append(missing, o.record.Missing(p)...)
-		if d, ok := s.blocked(c, p.Key); ok {
+		missing = append(missing, lacks...)
+		if d, ok := s.waiting.before(c.Dot, p.Key); ok {
 			missing = append(missing, d)
-		}
-		if fault == nil {
-			fault = o.record.Check(c, p)
 		}
 	}
 	if len(missing) > 0 {
 		return wait(session.CodeMissingHead, missing, fmt.Sprintf("waits for %v", missing[0]))
+	}
+	opens := make([]*open, 0, len(c.Parts))
+	var fault error
+	for i := range c.Parts {
+		p := &c.Parts[i]
+		o, err := r.record(s, name, p.Key)
+		if errors.Is(err, ErrCorrupt) {
+			return wait(session.CodeUnavailable, nil, err.Error())
+		}
+		if err != nil {
+			return nil, err
+		}
+		opens = append(opens, o)
+		if fault == nil {
+			fault = o.record.Check(c, p)
+		}
 	}
 	switch {
 	case errors.Is(fault, crdt.ErrFork):
@@ -202,79 +213,6 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 		r.hlc.Observe(e.change.Stamp)
 	}
 	return events
-}
-
-// retry looks again at what waits in a scope, in canonical order, until
-// nothing more can be applied. The caller holds r.mu.
-func (r *Replica) retry(s *scope) error {
-	for again := true; again && len(s.waiting) > 0; {
-		again = false
-		for _, d := range r.sortedWaiting(s) {
-			w := s.waiting[d]
-			if slices.ContainsFunc(w.needs, func(n clock.Dot) bool { return !s.applied.Contains(n) }) {
-				continue
-			}
-			e := &entry{scope: s, change: w.change, hash: w.hash, stored: true}
-			still, err := r.decide(e, s.name, w.unknown)
-			if err != nil {
-				return err
-			}
-			if still != nil {
-				w.needs, w.code = still.needs, still.code
-				continue
-			}
-			if e.encoded, err = r.waitingBytes(s, d, w); err != nil {
-				return err
-			}
-			var g group
-			events := r.land(e, nil)
-			r.enter(&g, e)
-			r.stage(g, events...)
-			again = true
-		}
-	}
-	return nil
-}
-
-// retryAll is retry for every scope, in the order of their names.
-func (r *Replica) retryAll() error {
-	var names []string
-	for name, s := range r.scopes {
-		if len(s.waiting) > 0 {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if err := r.retry(r.scopes[name]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// waitingBytes are the bytes of a change that waited, as they came.
-func (r *Replica) waitingBytes(s *scope, d clock.Dot, w *waiter) ([]byte, error) {
-	if b := w.change.Encode(); crdt.HashOf(b) == w.hash {
-		return b, nil
-	}
-	row, err := r.readChange(s.number, place{r.origins.numbers[d.Origin], d.N})
-	if err != nil {
-		return nil, err
-	}
-	return row.change, nil
-}
-
-// sortedWaiting lists what waits for something else than to be taken.
-func (r *Replica) sortedWaiting(s *scope) []clock.Dot {
-	ds := make([]clock.Dot, 0, len(s.waiting))
-	for d := range s.waiting {
-		if !r.holds(s.name, d) {
-			ds = append(ds, d)
-		}
-	}
-	slices.SortFunc(ds, clock.Dot.Compare)
-	return ds
 }
 
 // checkWrite refuses what the schema does not allow. It looks at what is written

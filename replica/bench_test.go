@@ -55,3 +55,30 @@ func BenchmarkColdSync(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/change")
 }
+
+// BenchmarkColdSyncOfMany fetches a record that two replicas wrote by turns, each
+// change upon the one of the other before: whoever reads one origin's history
+// first has nothing to apply it to.
+func BenchmarkColdSyncOfMany(b *testing.B) {
+	a := openStore(b, "", replica.Options{DisableDisk: true})
+	c := openStore(b, "", replica.Options{DisableDisk: true})
+	const n = 2000
+	for i := range n / 4 {
+		for _, r := range []*replica.Replica{a, c} {
+			for range 2 {
+				update(b, r, "notes", "n", func(p *replica.Record) error { return p.Register("title").Set(i) })
+			}
+			exchange(b, a, c, replica.SyncOptions{})
+		}
+	}
+	var waited uint64
+	b.ResetTimer()
+	for b.Loop() {
+		r := openStore(b, "", replica.Options{DisableDisk: true})
+		got, _ := exchange(b, r, a, replica.SyncOptions{})
+		waited = got.Received.Verdicts.Waiting
+		r.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/change")
+	b.ReportMetric(float64(waited), "waiting")
+}

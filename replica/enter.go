@@ -33,8 +33,8 @@ func (r *Replica) enter(g *group, e *entry) {
 	r.touch(s)
 	rw := &changeRow{fate: e.fate, seq: r.seq, change: e.encoded}
 	if e.stored {
-		rw.chain = s.waiting[dot].chain
-		delete(s.waiting, dot)
+		rw.chain = s.waiting.changes[dot].chain
+		s.waiting.remove(dot)
 	} else {
 		rw.chain = crdt.Chain(s.chain(dot.Origin), e.hash)
 		s.chains[dot.Origin] = rw.chain
@@ -81,6 +81,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		return
 	}
 	s.applied.Add(dot)
+	s.waiting.met(dot, &s.applied)
 	if e.fate == Applied {
 		s.maxed = max(s.maxed, e.change.Stamp)
 	}

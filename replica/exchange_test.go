@@ -17,6 +17,7 @@ import (
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica"
+	"github.com/concord-crdt/concord/replica/session"
 )
 
 func update(t testing.TB, r *replica.Replica, coll, key string, f func(*replica.Record) error) {
@@ -370,5 +371,29 @@ func TestLiveSessionsPassOnWhatTheyHear(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHeadsComeBeforeWhatNeedsThem: a replica that has nothing yet applies what
+// comes as it comes, whatever the origins of a record are called.
+func TestHeadsComeBeforeWhatNeedsThem(t *testing.T) {
+	all := make([]*replica.Replica, 3)
+	for i := range all {
+		all[i] = openStore(t, "", replica.Options{DisableDisk: true})
+	}
+	for round := range 30 {
+		for i, r := range all {
+			update(t, r, "notes", "n", func(p *replica.Record) error { return p.Text("body").Append(fmt.Sprintf("%d of %d\n", i, round)) })
+			exchange(t, r, all[(i+1)%len(all)], replica.SyncOptions{})
+		}
+	}
+	exchange(t, all[0], all[2], replica.SyncOptions{})
+	for i, r := range all {
+		fresh := openStore(t, "", replica.Options{DisableDisk: true})
+		o := replica.SyncOptions{Session: session.Config{StartChunkBytes: 400, MostChunkBytes: 400}}
+		got, _ := exchange(t, fresh, r, o)
+		if v := got.Received.Verdicts; v.Waiting > 0 || v.Applied < 88 {
+			t.Errorf("from replica %d: %+v, want all applied at once", i, v)
+		}
 	}
 }

@@ -281,7 +281,7 @@ func (r *Replica) loadWaiting(s *scope, key []byte, code string, waits map[clock
 		return // damaged, and noted
 	}
 	d := clock.Dot{Origin: o, N: n}
-	if _, ok := s.waiting[d]; ok {
+	if _, ok := s.waiting.changes[d]; ok {
 		return
 	}
 	w := &waiter{change: &crdt.Change{Dot: d}, code: code}
@@ -302,6 +302,6 @@ func (r *Replica) loadWaiting(s *scope, key []byte, code string, waits map[clock
 			w.change = c
 		}
 	}
-	s.waiting[d] = w
+	s.waiting.add(d, w, &s.applied)
 	waits[o] = append(waits[o], n)
 }

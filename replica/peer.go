@@ -76,63 +76,6 @@ func (p peerStore) find(scope string, o clock.Origin) (*stretch, uint32) {
 // class numbers priorities as sessions do: 0 goes first.
 func class(p merge.Priority) uint8 { return uint8(merge.Critical - p) }
 
-// stretch is what a reader needs of a scope without holding the lock.
-type stretch struct {
-	number uint32
-	stored clock.VersionVector
-}
-
-// Changes reads change rows in the order of their dots. How far the own ones
-// may be seen from now on is durable before any of them is returned.
-func (p peerStore) Changes(scope string, ranges []clock.Range, maxBytes int) (session.Batch, error) {
-	var b session.Batch
-	bytes := 0
-	for i, rg := range ranges {
-		s, number := p.find(scope, rg.Origin)
-		if s == nil {
-			continue
-		}
-		if err := p.r.offer(scope, rg.Origin, min(rg.To, s.stored.Get(rg.Origin))); err != nil {
-			return b, err
-		}
-		before := crdt.ChainStart(scope, rg.Origin)
-		if rg.From > 1 {
-			row, err := p.r.readChange(s.number, place{number, rg.From - 1})
-			if err != nil {
-				return b, err
-			}
-			before = row.chain
-		}
-		prefix := dotKey(rowChange, s.number, number, 0)[:9]
-		n := rg.From
-		for row, err := range p.r.store.scan(prefix, dotKey(rowChange, s.number, number, rg.From)) {
-			if err != nil {
-				return b, err
-			}
-			if n > rg.To || n > s.stored.Get(rg.Origin) {
-				break
-			}
-			if bytes >= maxBytes {
-				b.Rest = append(append(b.Rest, clock.Range{Origin: rg.Origin, From: n, To: rg.To}), ranges[i+1:]...)
-				return b, nil
-			}
-			_, _, at, err := splitDotKey(row.key)
-			if err != nil || at != n {
-				break // a row is missing: what follows it is left out and reported
-			}
-			c, err := decodeChangeRow(row.key, row.value)
-			if err != nil {
-				break
-			}
-			b.Changes = append(b.Changes, session.Change{Dot: clock.Dot{Origin: rg.Origin, N: n}, Encoded: c.change, Before: before})
-			before = c.chain
-			bytes += len(c.change)
-			n++
-		}
-	}
-	return b, nil
-}
-
 // Apply takes over what a peer sent.
 func (p peerStore) Apply(in session.Intake) ([]session.Verdict, error) { return p.r.intake(in) }
 

@@ -64,7 +64,7 @@ func (r *Replica) quarantined() ([]Quarantined, error) {
 	var list []Quarantined
 	for name, s := range r.scopes {
 		dependents := map[clock.Dot][]clock.Dot{}
-		for d, w := range s.waiting {
+		for d, w := range s.waiting.changes {
 			for _, n := range w.needs {
 				dependents[n] = append(dependents[n], d)
 			}
@@ -87,7 +87,7 @@ func (r *Replica) quarantined() ([]Quarantined, error) {
 			listed[q.Dot] = true
 			list = append(list, q)
 		}
-		for d := range s.waiting {
+		for d := range s.waiting.changes {
 			if !listed[d] {
 				list = append(list, Quarantined{Scope: name, Dot: d, Fate: Waiting})
 			}
@@ -97,7 +97,7 @@ func (r *Replica) quarantined() ([]Quarantined, error) {
 			if q.Scope != name {
 				continue
 			}
-			if w := s.waiting[q.Dot]; w != nil {
+			if w := s.waiting.changes[q.Dot]; w != nil {
 				q.Needs = slices.Clone(w.needs)
 				if c, ok := session.ParseCode(w.code); ok {
 					q.Code = c
@@ -185,12 +185,12 @@ func (r *Replica) retryOne(scope string, d clock.Dot) (at scopedPlace, waits boo
 		return at, false, err
 	}
 	s := r.scopes[scope]
-	if s == nil || s.waiting[d] == nil {
+	if s == nil || s.waiting.changes[d] == nil {
 		return at, false, ErrNotWaiting
 	}
 	if err := r.retry(s); err != nil {
 		return at, false, err
 	}
 	at = scopedPlace{s.number, place{r.origins.numbers[d.Origin], d.N}}
-	return at, s.waiting[d] != nil, nil
+	return at, s.waiting.changes[d] != nil, nil
 }

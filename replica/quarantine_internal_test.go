@@ -74,7 +74,7 @@ func TestQuarantineNamesDependents(t *testing.T) {
 	b.mu.Lock()
 	s := b.scopes["c"]
 	first, second := clock.Dot{Origin: a.origin, N: 1}, clock.Dot{Origin: a.origin, N: 2}
-	s.waiting[second].needs = []clock.Dot{first}
+	s.waiting.changes[second].needs = []clock.Dot{first}
 	b.mu.Unlock()
 	for q, err := range b.Quarantine(t.Context()) {
 		if err != nil {

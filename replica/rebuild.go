@@ -34,7 +34,7 @@ func (r *Replica) heal(s *scope, in *session.Incoming) session.Verdict {
 	}
 	var g group
 	num := r.number(in.Dot.Origin, &g)
-	_, waits := s.waiting[in.Dot]
+	_, waits := s.waiting.changes[in.Dot]
 	rw := &changeRow{fate: Applied, chain: chain, change: in.Encoded}
 	if waits {
 		rw.fate = Waiting
@@ -47,6 +47,7 @@ func (r *Replica) heal(s *scope, in *session.Incoming) session.Verdict {
 		r.changes++
 		if !waits {
 			s.applied.Add(in.Dot)
+			s.waiting.met(in.Dot, &s.applied)
 		}
 	}
 	delete(s.broken, in.Dot)

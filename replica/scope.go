@@ -14,7 +14,7 @@ type scope struct {
 	applied clock.Context       // applied or rejected
 	chains  map[clock.Origin]crdt.Hash
 	tally
-	waiting map[clock.Dot]*waiter
+	waiting waiting
 	maxed   clock.Stamp // the highest applied stamp
 	// broken are changes that were entered and whose rows are damaged.
 	broken map[clock.Dot]struct{}
@@ -25,20 +25,8 @@ type scope struct {
 	absence absence
 }
 
-// waiter is a change that is stored and not applied.
-type waiter struct {
-	change *crdt.Change
-	hash   crdt.Hash
-	chain  crdt.Hash // as its row has it
-	needs  []clock.Dot
-	code   string
-	// unknown is set for a change that a later version wrote, which cannot be
-	// read whole.
-	unknown error
-}
-
 func newScope(name string, number uint32) *scope {
-	return &scope{name: name, number: number, chains: map[clock.Origin]crdt.Hash{}, waiting: map[clock.Dot]*waiter{},
+	return &scope{name: name, number: number, chains: map[clock.Origin]crdt.Hash{}, waiting: newWaiting(),
 		broken: map[clock.Dot]struct{}{}, healed: map[clock.Dot]crdt.Hash{}}
 }
 
@@ -47,23 +35,6 @@ func (s *scope) chain(o clock.Origin) crdt.Hash {
 		return h
 	}
 	return crdt.ChainStart(s.name, o)
-}
-
-// blocked reports whether an earlier change of the same origin to the same
-// record waits: an origin's changes to a record are applied in dot order, so
-// that its vector is exact.
-func (s *scope) blocked(c *crdt.Change, key string) (clock.Dot, bool) {
-	for d, w := range s.waiting {
-		if d.Origin != c.Dot.Origin || d.N >= c.Dot.N {
-			continue
-		}
-		for i := range w.change.Parts {
-			if w.change.Parts[i].Key == key {
-				return d, true
-			}
-		}
-	}
-	return clock.Dot{}, false
 }
 
 // readChange reads the row of a change that the clocks say is there.
