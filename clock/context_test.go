@@ -217,7 +217,7 @@ func TestContextAtTheLimits(t *testing.T) {
 	// Origins of the vector and of the ranges together.
 	var wide clock.Context
 	for i := range uint64(clock.MaxOrigins) {
-		wide.AddRange(clock.Range{Origin: clock.Origin{Incarnation: i}, From: 1 + i%2, To: 5})
+		wide.AddRange(clock.Range{Origin: clock.Origin{Incarnation: i + 1}, From: 1 + i%2, To: 5})
 	}
 	if got, err := decodeContext(encode(&wide)); err != nil || !got.Equal(&wide) {
 		t.Errorf("%d origins: got %d dots, %v", clock.MaxOrigins, got.Count(), err)
@@ -242,8 +242,6 @@ func TestContextAtTheEdges(t *testing.T) {
 		context(span(1, most-2), span(most, most)),
 		context(span(1, most)),
 		context(span(1, 3), span(5, most-2), span(most, most)),
-		context(in(clock.Origin{}, span(1, 2)), span(1, 1)), // to a set the zero origin is one as others
-		context(in(clock.Origin{}, span(4, 5)), span(1, 1)),
 	} {
 		got, err := decodeContext(encode(c))
 		if err != nil || !got.Equal(c) {

@@ -99,7 +99,8 @@ func (t *Table) Write(w *codec.Writer) {
 // error the table is empty.
 //
 // More than max origins are a [codec.ErrLimit]. An origin that comes twice, or
-// a flag that does not say what it should, is [codec.ErrNotCanonical].
+// a flag that does not say what it should, is [codec.ErrNotCanonical]; the zero
+// origin, which is none, is [codec.ErrMalformed]. O(n).
 func ReadTable(r *codec.Reader, max int) *Table {
 	t := new(Table)
 	count := r.Count("origin table", max, 1+8)
@@ -125,6 +126,10 @@ func ReadTable(r *codec.Reader, max int) *Table {
 		}
 		o.Incarnation = r.Uint64()
 		if r.Err() != nil {
+			return new(Table)
+		}
+		if o.IsZero() {
+			r.Fail("origin table", codec.ErrMalformed)
 			return new(Table)
 		}
 		if t.Number(o) != uint32(i) {

@@ -18,7 +18,7 @@ func TestTableNumbers(t *testing.T) {
 		check(t, "Len after Reset", table.Len(), 0)
 		for round := range 2 {
 			for i := range count {
-				o := clock.Origin{Replica: clock.ReplicaID{byte(i / 2)}, Incarnation: uint64(i)}
+				o := clock.Origin{Replica: clock.ReplicaID{byte(i / 2)}, Incarnation: uint64(i) + 1}
 				if _, known := table.Lookup(o); known != (round == 1) {
 					t.Errorf("round %d: Lookup knows %v: %v", round, o, known)
 				}
@@ -113,6 +113,11 @@ func TestReadTableRefuses(t *testing.T) {
 			entry(w, false, oa)
 			entry(w, false, ob)
 		}), codec.ErrNotCanonical},
+		{"no origin", write(func(w *codec.Writer) {
+			w.Uvarint(2)
+			entry(w, false, ob)
+			entry(w, false, clock.Origin{})
+		}), codec.ErrMalformed},
 	} {
 		r := codec.NewReader(c.bytes)
 		got := clock.ReadTable(r, 3)

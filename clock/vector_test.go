@@ -188,7 +188,7 @@ func TestReadVersionVectorRefuses(t *testing.T) {
 func TestVersionVectorAtTheLimit(t *testing.T) {
 	var v clock.VersionVector
 	for i := range clock.MaxOrigins {
-		v.Set(clock.Origin{Incarnation: uint64(i)}, 1)
+		v.Set(clock.Origin{Incarnation: uint64(i) + 1}, 1)
 	}
 	got, err := decodeVector(encode(&v))
 	if err != nil || !got.Equal(&v) {
@@ -198,7 +198,7 @@ func TestVersionVectorAtTheLimit(t *testing.T) {
 	if err != nil || !c.Vector().Equal(&v) {
 		t.Errorf("at the limit of a context: %d origins, %v", c.Vector().Len(), err)
 	}
-	v.Set(clock.Origin{Incarnation: clock.MaxOrigins}, 1)
+	v.Set(clock.Origin{Incarnation: clock.MaxOrigins + 1}, 1)
 	var table clock.Table
 	var w codec.Writer
 	v.Write(&w, &table)

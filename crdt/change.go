@@ -70,14 +70,7 @@ type Deletion struct {
 	Seen   clock.VersionVector
 }
 
-const (
-	changeVersion = 1
-	maxKeyBytes   = 512
-	maxActorBytes = 256
-	maxParts      = 256
-	maxRefs       = 1 << 20 // of one change, as many as it may have entries
-	maxExtension  = 64 << 10
-)
+const changeVersion = 1
 
 const (
 	flagIntent = 1 << iota
@@ -247,7 +240,7 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 	c.Author.Actor = r.String("actor", maxActorBytes)
 	c.Author.Role = r.String("role", maxActorBytes)
 	if flags&flagIntent != 0 {
-		c.Author.Intent = Intent{Action: r.String("intent", maxActorBytes), Key: r.String("intent", maxKeyBytes)}
+		c.Author.Intent = Intent{Action: r.String("intent", maxActorBytes), Key: r.String("intent", MaxKeyBytes)}
 		if c.Author.Intent.IsZero() {
 			r.Fail("intent", codec.ErrNotCanonical)
 		}
@@ -261,7 +254,7 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 	if slices.Contains(dots.dots, c.Dot) {
 		r.Fail("references", codec.ErrMalformed) // a change cannot have seen itself
 	}
-	n := r.Count("parts", maxParts, 4)
+	n := r.Count("parts", MaxParts, 4)
 	if n == 0 {
 		r.Fail("parts", codec.ErrMalformed)
 	}
@@ -317,14 +310,14 @@ func readPart(r *codec.Reader, dot clock.Dot, t *clock.Table, dots *dotTable, in
 	if flags&^(partBirth|partParent|partDelete|partRestore|partPatch) != 0 || flags&(partBirth|partParent) == partParent {
 		r.Fail("part flags", codec.ErrMalformed)
 	}
-	p.Key = r.String("key", maxKeyBytes)
+	p.Key = r.String("key", MaxKeyBytes)
 	p.Births = readRefs(r, dots)
 	p.Heads = readRefs(r, dots)
 	if flags&partBirth != 0 {
 		p.Birth = &Birth{}
 	}
 	if flags&partParent != 0 && p.Birth != nil {
-		p.Birth.ParentKey = r.String("parent", maxKeyBytes)
+		p.Birth.ParentKey = r.String("parent", MaxKeyBytes)
 		p.Birth.ParentBirths = readRefs(r, dots)
 		if p.Birth.ParentKey == "" && len(p.Birth.ParentBirths) == 0 {
 			r.Fail("parent", codec.ErrNotCanonical)
@@ -342,6 +335,9 @@ func readPart(r *codec.Reader, dot clock.Dot, t *clock.Table, dots *dotTable, in
 		p.Patch = readPatch(r, dot, t, dots, indexes)
 		if r.Err() == nil && len(p.Patch.Kids) == 0 {
 			r.Fail("patch", codec.ErrNotCanonical)
+		}
+		if r.Err() == nil {
+			r.Fail("patch", p.Patch.checkNesting(atTop))
 		}
 		p.Saw = saw(p.Patch, dots)
 	}
@@ -378,7 +374,7 @@ func (c *Change) Encode() []byte {
 // it accepts encode to themselves.
 func DecodeChange(b []byte) (*Change, error) {
 	r := codec.NewReader(b)
-	t := clock.ReadTable(r, maxRefs)
+	t := clock.ReadTable(r, MaxOrigins)
 	c := ReadChange(r, t)
 	t.CheckUse(r)
 	if err := r.Close(); err != nil {

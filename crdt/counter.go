@@ -3,6 +3,7 @@ package crdt
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math/big"
 	"slices"
 
@@ -64,7 +65,23 @@ func (r run) write(w *codec.Writer) {
 	w.Uvarint(r.down)
 }
 
-func readRun(r *codec.Reader) run { return run{r.Uvarint(), r.Uvarint(), r.Uvarint()} }
+func readRun(r *codec.Reader) run {
+	x := run{r.Uvarint(), r.Uvarint(), r.Uvarint()}
+	if x.start == 0 {
+		r.Fail("start of totals", codec.ErrMalformed) // no change has this number
+	}
+	return x
+}
+
+// checkCounter refuses what is no entry of a counter: totals cannot have begun
+// after the change that wrote them.
+func checkCounter(e Entry) error {
+	c, err := readCounter(e.Value)
+	if err == nil && !c.is && c.run.start > e.ID.Dot.N {
+		err = fmt.Errorf("crdt: totals of %v begin with change %d: %w", e.ID.Dot, c.run.start, codec.ErrMalformed)
+	}
+	return err
+}
 
 func encodeReset(seen []observed) []byte {
 	w := codec.NewWriter(nil)
@@ -91,6 +108,9 @@ func readCounter(b []byte) (c counterEntry, err error) {
 				r.Fail("totals", codec.ErrNotCanonical)
 			}
 			c.reset = append(c.reset, o)
+		}
+		if len(c.reset) == 0 {
+			r.Fail("totals", codec.ErrMalformed) // a reset of nothing
 		}
 	default:
 		r.Fail("counter", codec.ErrMalformed)

@@ -354,10 +354,10 @@ func TestDigestsFromThePage(t *testing.T) {
 	if got := d.record.Digest(); got != want {
 		t.Errorf("digest of the record %x, want %x", got, want)
 	}
-	// The first of four words is the least: what it cannot hold goes into the second.
+	// The carry goes towards the first byte, which is the most significant.
 	var sum crdt.Sum
-	sum.Add([32]byte{0: 0xff, 1: 0xff, 2: 0xff, 3: 0xff, 4: 0xff, 5: 0xff, 6: 0xff, 7: 0xff, 31: 1})
-	sum.Add([32]byte{7: 2})
+	sum.Add([32]byte{8: 0xff, 9: 0xff, 10: 0xff, 11: 0xff, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff, 31: 1})
+	sum.Add([32]byte{15: 2})
 	w := codec.NewWriter(nil)
 	if sum.Write(w); !bytes.Equal(w.Bytes(), []byte{7: 1, 15: 1, 31: 1}) {
 		t.Errorf("sum of two members %x", w.Bytes())

@@ -113,7 +113,9 @@ func writeDotRaw(w *codec.Writer, id EntryID) {
 
 func readDotRaw(r *codec.Reader) (id EntryID) {
 	id.Dot.Origin = readOriginRaw(r)
-	id.Dot.N = r.Uvarint()
+	if id.Dot.N = r.Uvarint(); id.Dot.N == 0 {
+		r.Fail("entry", codec.ErrMalformed) // names nothing
+	}
 	id.Index = uint32(r.UvarintMax("index", maxEntries))
 	return id
 }
@@ -121,5 +123,8 @@ func readDotRaw(r *codec.Reader) (id EntryID) {
 func readOriginRaw(r *codec.Reader) (o clock.Origin) {
 	copy(o.Replica[:], r.Raw(len(o.Replica)))
 	o.Incarnation = r.Uint64()
+	if o.IsZero() {
+		r.Fail("origin", codec.ErrMalformed)
+	}
 	return o
 }

@@ -37,7 +37,7 @@ func (a *Author) Check() error {
 		most        int
 	}{
 		{"actor", a.Actor, maxActorBytes}, {"role", a.Role, maxActorBytes},
-		{"action of the intent", a.Intent.Action, maxActorBytes}, {"key of the intent", a.Intent.Key, maxKeyBytes},
+		{"action of the intent", a.Intent.Action, maxActorBytes}, {"key of the intent", a.Intent.Key, MaxKeyBytes},
 	} {
 		if len(x.value) > x.most {
 			return &codec.LimitError{What: x.what, Got: uint64(len(x.value)), Max: uint64(x.most)}

@@ -38,13 +38,6 @@ func (k PatchKid) slot() slot { return slot{k.Key, k.Patch.Shape.state()} }
 // change that carries it waits, with its bytes kept.
 var ErrUnknownShape = errors.New("crdt: unknown shape")
 
-const (
-	maxEntries    = 1 << 20 // of one change
-	maxNameBytes  = 4096
-	maxValueBytes = 1 << 20
-	maxGrownBytes = 4 << 20
-)
-
 func (p *Patch) empty() bool {
 	return len(p.Add) == 0 && len(p.Remove) == 0 && len(p.Grow) == 0 && len(p.Kids) == 0
 }

@@ -95,7 +95,11 @@ func readProposal(b []byte) (e proposalEntry, err error) {
 	}
 	e.approve, e.of = r.Bool(), readDotRaw(r)
 	for range r.Count("verdicts", maxEntries, 26) {
-		e.replaces = append(e.replaces, readDotRaw(r))
+		id := readDotRaw(r)
+		if n := len(e.replaces); n > 0 && e.replaces[n-1].Compare(id) >= 0 {
+			r.Fail("verdicts", codec.ErrNotCanonical)
+		}
+		e.replaces = append(e.replaces, id)
 	}
 	return e, r.Close()
 }

@@ -136,11 +136,13 @@ func checkEntry(t Type, e Entry) (err error) {
 	case TypeGroup:
 		return checkGroup(e.Value)
 	case TypeCounter:
-		_, err = readCounter(e.Value)
+		err = checkCounter(e)
 	case TypeBounded:
 		_, _, _, err = readBoundedEntry(e)
-	case TypeElement, TypeDisableFlag:
-		if len(e.Value) > 1 || len(e.Value) == 1 && e.Value[0] > 1 {
+	case TypePresence:
+		err = checkPresence(e.Value)
+	case TypeDisableFlag:
+		if !isMark(e.Value) {
 			err = codec.ErrMalformed
 		}
 	case TypeFlag:

@@ -131,11 +131,19 @@ func encodeOps(id EntryID, ops []rga.Op) GrownEntry {
 func decodeOps(e GrownEntry, list bool) ([]rga.Op, error) {
 	var t clock.Table
 	t.Number(e.ID.Dot.Origin)
-	for _, o := range e.Origins {
-		t.Number(o)
-	}
 	r := codec.NewReader(e.Value)
+	for i, o := range e.Origins {
+		if t.Number(o) != uint32(i+1) {
+			r.Fail("origins", codec.ErrNotCanonical)
+		}
+	}
 	ops := rga.ReadOps(r, &t, list)
+	t.CheckUse(r)
+	for i := range ops {
+		for _, v := range ops[i].Values {
+			r.Fail("value", codec.CheckValue(v))
+		}
+	}
 	if err := r.Close(); err != nil {
 		return nil, err
 	}

@@ -7,17 +7,13 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
-	"github.com/concord-crdt/concord/crdt/rga"
 )
 
 // The stored form of a record: one table of origins, then context, heads,
 // existence, metas in columns, and the nodes, parents first. It is a cache of
 // what the changes say; equality is over the normal form, see [Record.Digest].
 
-const (
-	recordVersion = 1
-	maxStored     = 1 << 26 // changes, entries or dots of one record
-)
+const recordVersion = 1
 
 // Write appends the stored form of the record.
 func (r *Record) Write(w *codec.Writer) {
@@ -66,7 +62,7 @@ func DecodeRecord(b []byte) (*Record, error) {
 	r.heads = readDots(rd, t)
 	for range rd.Count("births", maxRefs, 4) {
 		d := clock.ReadDot(rd, t)
-		r.bear(d, Birth{rd.String("parent", maxKeyBytes), readStoredRefs(rd, t)})
+		r.bear(d, Birth{rd.String("parent", MaxKeyBytes), readStoredRefs(rd, t)})
 	}
 	for range rd.Count("deletions", maxStored, 4) {
 		d := clock.ReadDot(rd, t)
@@ -209,7 +205,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 	for range r.Count("authors", maxStored, 5) {
 		authors = append(authors, &Author{
 			Actor: r.String("actor", maxActorBytes), Role: r.String("role", maxActorBytes),
-			Intent: Intent{r.String("intent", maxActorBytes), r.String("intent", maxKeyBytes)},
+			Intent: Intent{r.String("intent", maxActorBytes), r.String("intent", MaxKeyBytes)},
 			Policy: r.Uvarint(),
 		})
 	}
@@ -307,11 +303,11 @@ func (n *node) write(w *codec.Writer, t *clock.Table) {
 }
 
 func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
-	stack := []*node{&r.root}
+	stack, parents := []*node{&r.root}, []int{atTop}
 	for rd.Err() == nil {
 		s := Shape(rd.Byte())
 		if s == 0 {
-			if stack = stack[:len(stack)-1]; len(stack) == 0 {
+			if stack, parents = stack[:len(stack)-1], parents[:len(parents)-1]; len(stack) == 0 {
 				return
 			}
 			continue
@@ -325,26 +321,37 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			rd.Fail("shape", codec.ErrMalformed)
 			return
 		}
+		parent := parents[len(parents)-1]
+		if err := checkChild(parent, k); err != nil {
+			rd.Fail("field", err)
+			return
+		}
 		c := stack[len(stack)-1].make(slot{k, s.state()})
 		switch s {
 		case Entries, Versioned:
 			for range rd.Count("entries", maxStored, 4) {
-				e, ok := r.readEntry(rd, t, k.Type)
+				e, ok := r.readEntry(rd, t, parent, k.Type)
 				if !ok || !c.insert(&r.State, e) {
 					rd.Fail("entries", codec.ErrMalformed)
 					return
 				}
 			}
-			if s == Versioned && !r.readKept(rd, t, k.Type, c) {
+			if s == Versioned && !r.readKept(rd, t, parent, k.Type, c) {
 				return
 			}
 		case Grown:
 			c.grown.read(rd, t)
+			for _, e := range c.grown.raw {
+				if _, known := r.metas.peek(e.ID.Dot); !known {
+					rd.Fail("entry of an unknown change", codec.ErrMalformed)
+				}
+				rd.Fail("entry", c.grown.check(k.Type, []GrownEntry{e}))
+			}
 		case Keyed:
 			if len(stack) > codec.MaxDepth {
 				rd.Fail("nesting", &codec.LimitError{What: "nesting", Got: uint64(len(stack)), Max: codec.MaxDepth})
 			}
-			stack = append(stack, c)
+			stack, parents = append(stack, c), append(parents, int(k.Type))
 		}
 	}
 }
@@ -356,7 +363,7 @@ func writeEntry(w *codec.Writer, t *clock.Table, e Entry) {
 }
 
 // readEntry reads an entry of a change that the record has.
-func (r *Record) readEntry(rd *codec.Reader, t *clock.Table, typ Type) (Entry, bool) {
+func (r *Record) readEntry(rd *codec.Reader, t *clock.Table, parent int, typ Type) (Entry, bool) {
 	e := Entry{ID: EntryID{clock.ReadDot(rd, t), uint32(rd.UvarintMax("index", maxEntries))}}
 	e.Value = slices.Clone(rd.Blob("value", maxValueBytes))
 	if rd.Err() != nil {
@@ -366,17 +373,17 @@ func (r *Record) readEntry(rd *codec.Reader, t *clock.Table, typ Type) (Entry, b
 		rd.Fail("entry of an unknown change", codec.ErrMalformed)
 		return e, false
 	}
-	if err := checkEntry(typ, e); err != nil {
-		rd.Fail("entry", err)
-		return e, false
+	rd.Fail("entry", checkEntry(typ, e))
+	if typ == TypeElement {
+		rd.Fail("entry", checkElement(parent, e.Value))
 	}
-	return e, true
+	return e, rd.Err() == nil
 }
 
 // readKept reads what writes to a versioned field superseded.
-func (r *Record) readKept(rd *codec.Reader, t *clock.Table, typ Type, n *node) bool {
+func (r *Record) readKept(rd *codec.Reader, t *clock.Table, parent int, typ Type, n *node) bool {
 	for range rd.Count("kept entries", maxStored, 6) {
-		e, ok := r.readEntry(rd, t, typ)
+		e, ok := r.readEntry(rd, t, parent, typ)
 		if !ok {
 			return false
 		}
@@ -389,90 +396,4 @@ func (r *Record) readKept(rd *codec.Reader, t *clock.Table, typ Type, n *node) b
 		n.keep(e, by...)
 	}
 	return rd.Err() == nil
-}
-
-func writeGrown(w *codec.Writer, t *clock.Table, es []GrownEntry) {
-	w.Uvarint(uint64(len(es)))
-	for _, e := range es {
-		clock.WriteDot(w, t, e.ID.Dot)
-		w.Uvarint(uint64(e.ID.Index))
-		w.Uvarint(uint64(len(e.Origins)))
-		for _, o := range e.Origins {
-			clock.WriteOrigin(w, t, o)
-		}
-		w.Blob(e.Value)
-	}
-}
-
-func readGrown(r *codec.Reader, t *clock.Table) (es []GrownEntry) {
-	for range r.Count("growth", maxStored, 5) {
-		e := GrownEntry{ID: EntryID{clock.ReadDot(r, t), uint32(r.UvarintMax("index", maxEntries))}}
-		for range r.Count("origins", maxRefs, 1) {
-			e.Origins = append(e.Origins, clock.ReadOrigin(r, t))
-		}
-		e.Value = slices.Clone(r.Blob("growth", maxGrownBytes))
-		es = append(es, e)
-	}
-	return es
-}
-
-func (g *grown) write(w *codec.Writer, t *clock.Table) {
-	if g.seq == nil {
-		writeGrown(w, t, g.sortedRaw())
-		return
-	}
-	writeGrown(w, t, g.seq.pending)
-	origins := make([]clock.Origin, 0, len(g.seq.spans))
-	for o := range g.seq.spans {
-		origins = append(origins, o)
-	}
-	slices.SortFunc(origins, clock.Origin.Compare)
-	w.Uvarint(uint64(len(origins)))
-	for _, o := range origins {
-		clock.WriteOrigin(w, t, o)
-		var seqs, ns []int64
-		var each []bool
-		for _, s := range g.seq.spans[o] {
-			seqs, ns, each = append(seqs, int64(s.seq)), append(ns, int64(s.n)), append(each, s.each)
-		}
-		w.DeltaColumn(seqs)
-		w.DeltaColumn(ns)
-		w.BoolColumn(each)
-	}
-	g.seq.Write(w)
-}
-
-func (g *grown) read(r *codec.Reader, t *clock.Table) {
-	entries := readGrown(r, t)
-	if g.seq == nil {
-		for _, e := range entries {
-			g.raw[e.ID] = e
-		}
-		return
-	}
-	g.seq.pending = entries
-	for range r.Count("origins", maxRefs, 4) {
-		o := clock.ReadOrigin(r, t)
-		seqs, ns, each := r.DeltaColumn("numbers", maxStored), r.DeltaColumn("changes", maxStored), r.BoolColumn("each", maxStored)
-		if ns.Len() != seqs.Len() || each.Len() != seqs.Len() {
-			r.Fail("spans", codec.ErrMalformed)
-			return
-		}
-		for {
-			seq, ok := seqs.Next()
-			if !ok {
-				break
-			}
-			n, _ := ns.Next()
-			e, _ := each.Next()
-			g.seq.spans[o] = append(g.seq.spans[o], dotSpan{uint64(seq), uint64(n), e})
-		}
-	}
-	if r.Err() == nil {
-		if g.seq.list {
-			g.seq.engine = rga.ReadList(r)
-		} else {
-			g.seq.engine = rga.ReadText(r)
-		}
-	}
 }

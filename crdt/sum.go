@@ -12,35 +12,43 @@ import (
 // follows its edits. Addition resists what an exclusive-or does not: members
 // chosen to cancel each other by linear algebra.
 //
+// The words are those of one number of 256 bits, the most significant first; a
+// hash is read, and a sum is written, most significant byte first.
+//
+// Safe for concurrent reading only. The zero value is the sum of no members.
+//
 // Source: Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing:
 // Incrementality at Reduced Cost", EUROCRYPT 1997; Meyer, "Range-Based Set
 // Reconciliation", 2022, for its use in reconciliation.
 type Sum [4]uint64
 
-// Add adds a member's hash.
+// Add adds a member's hash. A member that is added twice counts twice.
 func (s *Sum) Add(h [32]byte) {
 	var c uint64
-	for i, w := range words(h) {
-		s[i], c = bits.Add64(s[i], w, c)
+	w := words(h)
+	for i := len(w) - 1; i >= 0; i-- {
+		s[i], c = bits.Add64(s[i], w[i], c)
 	}
 }
 
-// Sub takes a member's hash away.
+// Sub takes a member's hash away, the inverse of Add.
 func (s *Sum) Sub(h [32]byte) {
 	var b uint64
-	for i, w := range words(h) {
-		s[i], b = bits.Sub64(s[i], w, b)
+	w := words(h)
+	for i := len(w) - 1; i >= 0; i-- {
+		s[i], b = bits.Sub64(s[i], w[i], b)
 	}
 }
 
-// Write appends the 32 bytes of the sum.
+// Write appends the 32 bytes of the sum, most significant byte first.
 func (s *Sum) Write(w *codec.Writer) {
 	for _, x := range s {
 		w.Uint64(x)
 	}
 }
 
-// ReadSum reads what Write wrote.
+// ReadSum reads what [Sum.Write] wrote: any 32 bytes are a sum. Fewer are
+// [codec.ErrTruncated], recorded in r.
 func ReadSum(r *codec.Reader) (s Sum) {
 	for i := range s {
 		s[i] = r.Uint64()
@@ -48,6 +56,7 @@ func ReadSum(r *codec.Reader) (s Sum) {
 	return s
 }
 
+// words splits a hash into words, the most significant first.
 func words(h [32]byte) (w [4]uint64) {
 	for i := range w {
 		for _, b := range h[8*i : 8*i+8] {
@@ -57,6 +66,7 @@ func words(h [32]byte) (w [4]uint64) {
 	return w
 }
 
+// entryHash is an entry's share in the sum of a state.
 func entryHash(e Entry) [32]byte {
 	var buf [128]byte
 	w := codec.NewWriter(buf[:0])
