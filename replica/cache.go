@@ -13,6 +13,7 @@ type open struct {
 	record  *crdt.Record
 	header  header
 	exists  bool // it has a header row, or will have with the current batch
+	dirty   bool // its header is still to be written, see dirty
 	used    atomic.Bool
 	counted int // its share of what the cache has taken
 }

@@ -2,6 +2,8 @@ package replica
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/concord-crdt/concord/clock"
@@ -11,8 +13,11 @@ import (
 // it first writes it; the others find it done.
 type batch struct {
 	groups  []group
+	open    bool    // the last group takes more
+	weight  int64   // of the open group, in bytes
+	dirty   []dirty // what the open group has changed and not written
 	events  []Event
-	scopes  map[string]struct{}    // that it touches
+	scopes  map[string]struct{}    // that the open group touches
 	dots    map[clock.Dot]struct{} // that it stores
 	seq     uint64                 // of the last change in it
 	changes uint64                 // stored, once it is written
@@ -33,16 +38,63 @@ type committer struct {
 	writing *batch     // is being written; guarded by the replica's lock
 }
 
-// stage adds the rows of one change. The caller holds r.mu.
+// dirty is a record whose header is older than the last change staged. The
+// header is written once for all changes of a group, with the last of them.
+type dirty struct {
+	scope *scope
+	open  *open
+}
+
+// openGroupBytes is how much may stand in a group before it takes no more
+// changes: with the largest change it still fits one transaction of the engine.
+const openGroupBytes = 32 << 10
+
+// stage adds the rows of one change. They become durable together, and may do so
+// with those before and after them. The caller holds r.mu.
 func (r *Replica) stage(g group, events ...Event) *batch {
 	b := r.commits.current
-	b.groups = append(b.groups, g)
+	if b.open {
+		last := &b.groups[len(b.groups)-1]
+		*last = append(*last, g...)
+	} else {
+		b.groups = append(b.groups, g)
+		b.open, b.weight = true, 0
+	}
+	bytes, _ := g.weigh()
+	if b.weight += bytes; b.weight >= openGroupBytes {
+		r.closeGroup(b)
+	}
 	b.seq = r.seq
 	b.events = append(b.events, events...)
 	return b
 }
 
-// touch has the tally of a scope written with the current batch. The caller
+// closeGroup ends the open group with the headers of the records that it changed
+// and the tallies of their scopes: the store is whole between any two groups.
+// The caller holds r.mu, and no change is half entered.
+func (r *Replica) closeGroup(b *batch) {
+	if !b.open {
+		return
+	}
+	last := &b.groups[len(b.groups)-1]
+	for _, d := range b.dirty {
+		d.open.dirty = false
+		r.writeRecord(last, d.scope, d.open)
+	}
+	*last = append(*last, r.tallies(b)...)
+	b.open, b.dirty = false, nil
+	clear(b.scopes)
+}
+
+// soil has a record's header written with the open group. The caller holds r.mu.
+func (r *Replica) soil(s *scope, o *open) {
+	if b := r.commits.current; !o.dirty {
+		o.dirty = true
+		b.dirty = append(b.dirty, dirty{s, o})
+	}
+}
+
+// touch has the tally of a scope written with the open group, or the next one. The caller
 // holds r.mu.
 func (r *Replica) touch(s *scope) { r.commits.current.scopes[s.name] = struct{}{} }
 
@@ -58,10 +110,10 @@ func (r *Replica) staged(d clock.Dot) bool {
 	return ok
 }
 
-// tallies are the sum rows of the scopes that b touches. The caller holds r.mu,
-// and nothing was staged after b.
+// tallies are the sum rows of the scopes that the open group touches, by name. The
+// caller holds r.mu.
 func (r *Replica) tallies(b *batch) (g group) {
-	for name := range b.scopes {
+	for _, name := range slices.Sorted(maps.Keys(b.scopes)) {
 		if s := r.scopes[name]; s != nil {
 			key := numberKey(rowSum, s.number)
 			g = append(g, row{key, (&sumRow{name, r.seq, s.tally}).encode(key)})
@@ -80,10 +132,8 @@ func (r *Replica) await(b *batch) error {
 	}
 	// b is still the current batch: batches are written in order.
 	r.mu.Lock()
+	r.closeGroup(b)
 	r.commits.current, r.commits.writing = newBatch(), b
-	if n := len(b.groups); n > 0 {
-		b.groups[n-1] = append(b.groups[n-1], r.tallies(b)...)
-	}
 	b.changes = r.changes
 	r.mu.Unlock()
 	if len(b.groups) > 0 {

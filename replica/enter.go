@@ -2,7 +2,6 @@ package replica
 
 import (
 	"crypto/sha256"
-	"slices"
 	"strings"
 
 	"github.com/concord-crdt/concord/clock"
@@ -24,8 +23,8 @@ type entry struct {
 }
 
 // enter stages the rows of a change and moves the scope's clocks, chain and
-// sum. Two rows per record in the common case: the change, and the header. The
-// caller holds r.mu.
+// sum. The headers follow when the group is closed. The caller holds r.mu, stages
+// g next, and closes no group between.
 func (r *Replica) enter(g *group, e *entry) {
 	s, dot := e.scope, e.change.Dot
 	num := r.number(dot.Origin, g)
@@ -59,23 +58,14 @@ func (r *Replica) enter(g *group, e *entry) {
 		rw.parts = append(rw.parts, partRow{o.header.last, o.header.digest, digest})
 		o.header.digest = digest
 		o.header.last, o.header.lastSeq = place{num, dot.N}, r.seq
-		o.header.tail += uint64(len(e.encoded)) + 128
-		o.header.live = len(o.record.Live(r.deletePolicy(s))) > 0
-		o.header.vector = o.record.Vector().Clone()
-		o.header.heads, o.header.births = slices.Clone(o.record.Heads()), o.record.Births()
+		o.header.tail += tailWeight(len(e.encoded), len(e.change.Parts))
 		o.exists = true
+		r.soil(s, o)
 		r.cache.changed(cacheKey{s.name, o.key}, o, r.durable)
 	}
 	rw.tally = s.tally
 	key := dotKey(rowChange, s.number, num, dot.N)
 	*g = append(*g, row{key, rw.encode(key)})
-	for _, o := range e.opens {
-		if o.header.wantsSnapshot() {
-			r.snapshot(s, o, g)
-		}
-		key := recordKey(rowHeader, s.number, o.key)
-		*g = append(*g, row{key, o.header.encode(key)})
-	}
 	r.enterFate(g, e, num)
 	if e.fate == Waiting {
 		return

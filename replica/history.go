@@ -81,13 +81,13 @@ func (r *Replica) changeInfo(s *scope, at place, key string) (info ChangeInfo, n
 		return info, next, err
 	}
 	info = ChangeInfo{Dot: c.Dot, Stamp: c.Stamp, Author: c.Author, Fate: row.fate, Bytes: len(row.change)}
-	for i := range c.Parts {
-		if p := &c.Parts[i]; p.Key == key {
-			info.Heads, info.Saw = crdt.Dots(p.Heads), crdt.Dots(p.Saw)
-			info.Birth, info.Delete, info.Patch = p.Birth != nil, p.Delete != nil, p.Patch
-			info.Restore = crdt.Dots(p.Restore)
-		}
+	i, ok := partOf(c, key)
+	if !ok || i >= len(row.parts) {
+		return info, next, &CorruptError{Row: "change", Record: key, Err: fmt.Errorf("change %v does not name record %q", c.Dot, key)}
 	}
-	next, err = before(row, key)
-	return info, next, err
+	p := &c.Parts[i]
+	info.Heads, info.Saw = crdt.Dots(p.Heads), crdt.Dots(p.Saw)
+	info.Birth, info.Delete, info.Patch = p.Birth != nil, p.Delete != nil, p.Patch
+	info.Restore = crdt.Dots(p.Restore)
+	return info, row.parts[i].before, nil
 }

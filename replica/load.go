@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
 )
@@ -23,10 +25,11 @@ func (r *Replica) record(s *scope, scopeName, key string) (*open, error) {
 			return nil, r.corrupt(s, key, err)
 		}
 		if found {
-			o.header, o.exists = *h, true
 			if o.record, err = rebuild(r.store, s, key, h); err != nil {
 				return nil, r.corrupt(s, key, err)
 			}
+			o.header, o.exists = *h, true
+			o.header.forget()
 		}
 	}
 	if !o.exists {
@@ -71,38 +74,16 @@ func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 			return nil, &CorruptError{Row: "snapshot", Key: snapshotKey(s.number, key, h.snapshot, 0), Err: err}
 		}
 	}
-	var tail []*changeRow
-	for p := h.last; p.n != 0; {
-		row, err := readChange(v, s.number, p)
-		if err != nil {
-			return nil, err
-		}
-		if row.seq <= h.snapshot {
-			break
-		}
-		if n := len(tail); n > 0 && tail[n-1].seq <= row.seq {
-			return nil, &CorruptError{Row: "change", Key: dotKey(rowChange, s.number, p.origin, p.n),
-				Err: fmt.Errorf("entered as row %d, after row %d", row.seq, tail[n-1].seq)}
-		}
-		tail = append(tail, row)
-		if p, err = before(row, key); err != nil {
-			return nil, err
-		}
+	tail, err := readTail(v, s, key, h)
+	if err != nil {
+		return nil, err
 	}
-	for _, row := range slices.Backward(tail) {
-		c, err := crdt.DecodeChange(row.change)
-		if err != nil {
-			return nil, &CorruptError{Row: "change", Key: recordKey(rowHeader, s.number, key), Err: err}
-		}
-		digest := crdt.HashOf(row.change).Digest()
-		for i := range c.Parts {
-			if p := &c.Parts[i]; p.Key == key {
-				if row.fate == Rejected {
-					rec.ApplyVoid(c, p, digest)
-				} else {
-					rec.Apply(c, p, digest, nil)
-				}
-			}
+	for _, x := range slices.Backward(tail) {
+		p, digest := &x.change.Parts[x.part], crdt.HashOf(x.row.change).Digest()
+		if x.row.fate == Rejected {
+			rec.ApplyVoid(x.change, p, digest)
+		} else {
+			rec.Apply(x.change, p, digest, nil)
 		}
 	}
 	if got := rec.Digest(); got != h.digest {
@@ -112,18 +93,39 @@ func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 	return rec, nil
 }
 
-// before finds the back pointer of a record in one of its change rows.
-func before(row *changeRow, key string) (place, error) {
-	c, err := crdt.DecodeChange(row.change)
-	if err != nil {
-		return place{}, err
-	}
-	for i := range c.Parts {
-		if c.Parts[i].Key == key && i < len(row.parts) {
-			return row.parts[i].before, nil
+// readTail reads the changes of a record since its snapshot, the last one first.
+func readTail(v reader, s *scope, key string, h *header) (tail []step, err error) {
+	for p := h.last; p.n != 0; {
+		row, err := readChange(v, s.number, p)
+		if err != nil {
+			return nil, err
 		}
+		if row.seq <= h.snapshot {
+			break
+		}
+		damaged := func(err error) error {
+			return &CorruptError{Row: "change", Key: dotKey(rowChange, s.number, p.origin, p.n), Err: err}
+		}
+		if n := len(tail); n > 0 && tail[n-1].row.seq <= row.seq {
+			return nil, damaged(fmt.Errorf("entered as row %d, after row %d", row.seq, tail[n-1].row.seq))
+		}
+		c, err := crdt.DecodeChange(row.change)
+		if err != nil {
+			return nil, damaged(err)
+		}
+		i, ok := partOf(c, key)
+		if !ok || i >= len(row.parts) {
+			return nil, damaged(fmt.Errorf("change %v does not name record %q", c.Dot, key))
+		}
+		tail = append(tail, step{row, c, i, p})
+		p = row.parts[i].before
 	}
-	return place{}, &CorruptError{Row: "change", Record: key, Err: fmt.Errorf("change %v does not name record %q", c.Dot, key)}
+	return tail, nil
+}
+
+// partOf finds what a change does to a record.
+func partOf(c *crdt.Change, key string) (int, bool) {
+	return slices.BinarySearchFunc(c.Parts, key, func(p crdt.Part, key string) int { return strings.Compare(p.Key, key) })
 }
 
 // A snapshot is cut into rows that the engine keeps beside their keys.
@@ -133,7 +135,28 @@ const snapshotPart = 256 << 10
 // writing: so the cost of a change is what it weighs, times a constant.
 const snapshotFloor = 8 << 10
 
+// tailWeight is what a change adds to the tail of a record that it alters: its
+// share of the bytes. Reading the record means to read the changes whole, so that
+// of a change of many records an eighth counts for each of them at least.
+func tailWeight(bytes, parts int) uint64 { return uint64(bytes/min(parts, 8)) + 128 }
+
 func (h *header) wantsSnapshot() bool { return h.tail > max(snapshotFloor, h.size) }
+
+// writeRecord stages a record's header, and the record whole if that is due. The
+// header is the last of its rows.
+func (r *Replica) writeRecord(g *group, s *scope, o *open) {
+	if o.header.wantsSnapshot() {
+		r.snapshot(s, o, g)
+	}
+	o.header.live = len(o.record.Live(r.deletePolicy(s))) > 0
+	h := o.header
+	h.vector, h.heads, h.births = *o.record.Vector(), o.record.Heads(), o.record.Births()
+	key := recordKey(rowHeader, s.number, o.key)
+	*g = append(*g, row{key, h.encode(key)})
+}
+
+// forget drops what the record itself tells while it is in memory.
+func (h *header) forget() { h.vector, h.heads, h.births = clock.VersionVector{}, nil, nil }
 
 // snapshot stages the record whole and takes the old parts away. The header
 // names the new one in the group's last row, so a cut between loses nothing.

@@ -296,12 +296,7 @@ func (r *Replica) rebuildRecordsLocked(name string, keys map[string]bool) error 
 	}
 	for key, o := range made {
 		var g group
-		o.header.live = len(o.record.Live(r.deletePolicy(s))) > 0
-		if o.header.wantsSnapshot() {
-			r.snapshot(s, o, &g)
-		}
-		k := recordKey(rowHeader, s.number, key)
-		g = append(g, row{k, o.header.encode(k)})
+		r.writeRecord(&g, s, o)
 		r.stage(g)
 		for id, d := range r.damage {
 			if d.Scope == name && d.Record == key {
@@ -386,9 +381,7 @@ func replaySteps(key string, steps []step) (o *open, ok bool) {
 		before = x.at
 		o.header.last, o.header.lastSeq = x.at, x.row.seq
 		o.header.digest = want.digest
-		o.header.tail += uint64(len(x.row.change)) + 128
+		o.header.tail += tailWeight(len(x.row.change), len(x.change.Parts))
 	}
-	o.header.vector = o.record.Vector().Clone()
-	o.header.heads, o.header.births = slices.Clone(o.record.Heads()), o.record.Births()
 	return o, true
 }

@@ -237,10 +237,12 @@ func (s *badgerStore) commit(groups []group) error {
 		}
 		if n == 1 && (bytes > limitBytes || rows > limitRows) {
 			early, rest := groups[0].splitSnapshot()
-			for _, x := range early {
-				if err := s.commitOne([]group{{x}}); err != nil {
-					return err
-				}
+			apart := make([]group, len(early))
+			for i, x := range early {
+				apart[i] = group{x}
+			}
+			if err := s.commit(apart); err != nil {
+				return err
 			}
 			groups[0] = rest
 		}
