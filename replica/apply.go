@@ -207,7 +207,7 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 		} else {
 			o.record.Apply(e.change, p, digest, nil)
 		}
-		events = append(events, r.event(e.scope, e.change, p, o, false))
+		events = r.event(events, e.scope, e.change, p, o, false)
 	}
 	if e.fate == Applied {
 		r.hlc.Observe(e.change.Stamp)

@@ -80,15 +80,13 @@ type View struct {
 // It costs what the edit weighs, not what the record weighs, and returns when
 // the change is durable as the replica's options say.
 func (c *Collection) Update(ctx context.Context, key string, edit func(*Record) error) error {
-	_, err := c.update(ctx, key, false, edit)
-	return err
+	return c.update(ctx, key, false, edit, nil)
 }
 
 // Create makes a record without fields; it changes nothing if the record is
 // there.
 func (c *Collection) Create(ctx context.Context, key string) error {
-	_, err := c.update(ctx, key, true, func(*Record) error { return nil })
-	return err
+	return c.update(ctx, key, true, func(*Record) error { return nil }, nil)
 }
 
 // Delete deletes a record as the actor saw it. It is hidden, not forgotten:
@@ -113,25 +111,30 @@ func (c *Collection) Restore(ctx context.Context, key string) error {
 
 // UpdateVersion is [Collection.Update], and returns the version that it made.
 func (c *Collection) UpdateVersion(ctx context.Context, key string, edit func(*Record) error) (Version, error) {
-	return c.update(ctx, key, false, edit)
-}
-
-func (c *Collection) update(ctx context.Context, key string, create bool, edit func(*Record) error) (Version, error) {
-	if err := c.check(key); err != nil {
+	var v Version
+	err := c.update(ctx, key, false, edit, func(o *open) { v = versionOf(o.record) })
+	if err != nil {
 		return Version{}, err
 	}
-	vs, err := c.r.transact(ctx, c.r.options.Schema.Scope(c.name, key), func(tx *Tx) error {
+	return v, nil
+}
+
+func (c *Collection) update(ctx context.Context, key string, create bool, edit func(*Record) error, made func(*open)) error {
+	if err := c.check(key); err != nil {
+		return err
+	}
+	err := c.r.transact(ctx, c.r.options.Schema.Scope(c.name, key), func(tx *Tx) error {
 		p, err := tx.Record(key)
 		if err != nil {
 			return err
 		}
 		p.create = create
 		return edit(p)
-	})
+	}, made)
 	if err != nil {
-		return Version{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+		return fmt.Errorf("%s/%s: %w", c.name, key, err)
 	}
-	return vs[key], nil
+	return nil
 }
 
 func (c *Collection) check(key string) error {

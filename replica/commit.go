@@ -2,8 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/concord-crdt/concord/clock"
@@ -17,16 +15,25 @@ type batch struct {
 	weight  int64   // of the open group, in bytes
 	dirty   []dirty // what the open group has changed and not written
 	events  []Event
-	scopes  map[string]struct{}    // that the open group touches
-	dots    map[clock.Dot]struct{} // that it stores
+	scopes  []*scope               // that the open group touches
+	dots    []clock.Dot            // that it stores
+	known   map[clock.Dot]struct{} // of dots, once somebody asks
 	seq     uint64                 // of the last change in it
 	changes uint64                 // stored, once it is written
 	done    bool
 	err     error
 }
 
-func newBatch() *batch {
-	return &batch{scopes: map[string]struct{}{}, dots: map[clock.Dot]struct{}{}}
+// stores reports whether a change is in the batch. The caller holds r.mu.
+func (b *batch) stores(d clock.Dot) bool {
+	if b.known == nil {
+		b.known = make(map[clock.Dot]struct{}, len(b.dots))
+	}
+	for _, x := range b.dots[len(b.known):] {
+		b.known[x] = struct{}{}
+	}
+	_, ok := b.known[d]
+	return ok
 }
 
 // committer is the one writer of the store. Rows are staged under the
@@ -83,7 +90,7 @@ func (r *Replica) closeGroup(b *batch) {
 	}
 	*last = append(*last, r.tallies(b)...)
 	b.open, b.dirty = false, nil
-	clear(b.scopes)
+	b.scopes = nil
 }
 
 // soil has a record's header written with the open group. The caller holds r.mu.
@@ -96,27 +103,26 @@ func (r *Replica) soil(s *scope, o *open) {
 
 // touch has the tally of a scope written with the open group, or the next one. The caller
 // holds r.mu.
-func (r *Replica) touch(s *scope) { r.commits.current.scopes[s.name] = struct{}{} }
+func (r *Replica) touch(s *scope) {
+	if b := r.commits.current; !s.touched {
+		s.touched = true
+		b.scopes = append(b.scopes, s)
+	}
+}
 
 // staged reports whether a change is on its way into the store.
 func (r *Replica) staged(d clock.Dot) bool {
-	if _, ok := r.commits.current.dots[d]; ok {
-		return true
-	}
-	if r.commits.writing == nil {
-		return false
-	}
-	_, ok := r.commits.writing.dots[d]
-	return ok
+	return r.commits.current.stores(d) || r.commits.writing != nil && r.commits.writing.stores(d)
 }
 
-// tallies are the sum rows of the scopes that the open group touches, by name. The
-// caller holds r.mu.
+// tallies are the sum rows of the scopes that the open group touches. The caller
+// holds r.mu.
 func (r *Replica) tallies(b *batch) (g group) {
-	for _, name := range slices.Sorted(maps.Keys(b.scopes)) {
-		if s := r.scopes[name]; s != nil {
+	for _, s := range b.scopes {
+		s.touched = false
+		if r.scopes[s.name] == s { // else it was made anew meanwhile
 			key := numberKey(rowSum, s.number)
-			g = append(g, row{key, (&sumRow{name, r.seq, s.tally}).encode(key)})
+			g = append(g, row{key, (&sumRow{s.name, r.seq, s.tally}).encode(key)})
 		}
 	}
 	return g
@@ -133,7 +139,7 @@ func (r *Replica) await(b *batch) error {
 	// b is still the current batch: batches are written in order.
 	r.mu.Lock()
 	r.closeGroup(b)
-	r.commits.current, r.commits.writing = newBatch(), b
+	r.commits.current, r.commits.writing = &batch{}, b
 	b.changes = r.changes
 	r.mu.Unlock()
 	if len(b.groups) > 0 {
@@ -163,7 +169,7 @@ func (r *Replica) await(b *batch) error {
 func (r *Replica) recover(cause error) {
 	later := r.commits.current
 	later.done, later.err = true, fmt.Errorf("replica: an earlier write failed: %w", cause)
-	r.commits.current = newBatch()
+	r.commits.current = &batch{}
 	r.cache.clear()
 	if err := r.load(); err != nil {
 		r.broken = fmt.Errorf("replica: reload after a failed write: %w", err)

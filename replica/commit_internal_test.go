@@ -14,7 +14,7 @@ func staged(t testing.TB, r *Replica, n int, change func(int, *Tx) error) []grou
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range n {
-		if _, _, err := r.change("c", func(tx *Tx) error { return change(i, tx) }); err != nil {
+		if _, err := r.change("c", func(tx *Tx) error { return change(i, tx) }, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

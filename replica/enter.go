@@ -39,7 +39,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		s.chains[dot.Origin] = rw.chain
 		s.stored.Advance(dot)
 		r.changes++
-		r.commits.current.dots[dot] = struct{}{}
+		r.commits.current.dots = append(r.commits.current.dots, dot)
 	}
 	switch {
 	case e.fate == Applied && e.stored:

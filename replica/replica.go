@@ -73,7 +73,7 @@ func Open(dir string, o Options) (*Replica, error) {
 		log:     o.Logger.Named("replica"),
 		cache:   newCache(o.CacheBytes),
 	}
-	r.commits.current = newBatch()
+	r.commits.current = &batch{}
 	if err := r.openStore(); err != nil {
 		return nil, err
 	}

@@ -61,8 +61,8 @@ func seal(w *codec.Writer, key []byte) []byte {
 	n := w.Len()
 	w.Raw(key)
 	w.Checksum(0)
-	sum := slices.Clone(w.Bytes()[n+len(key):])
-	return append(w.Bytes()[:n], sum...)
+	b := w.Bytes()
+	return append(b[:n], b[n+len(key):]...)
 }
 
 // unseal checks what seal wrote and returns a reader of what stands before the

@@ -23,6 +23,7 @@ type scope struct {
 	rebuild bool
 	healed  map[clock.Dot]crdt.Hash // chain digests of rows that came back
 	absence absence
+	touched bool // its tally is written with the open group
 }
 
 func newScope(name string, number uint32) *scope {

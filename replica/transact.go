@@ -20,9 +20,10 @@ type Tx struct {
 	name   string
 	dot    clock.Dot
 	author crdt.Author
-	open   map[string]*Record
-	order  []string
-	index  uint32 // of the next entry
+	// records are those that were opened, sorted by key at the end.
+	records []*Record
+	byKey   map[string]*Record // the same, once there are many
+	index   uint32             // of the next entry
 }
 
 // Record is a record within a change: what is done to its fields takes effect
@@ -77,7 +78,7 @@ func (tx *Tx) Intent(action, key string) {
 // Record opens a record of the scope for editing. It is made by its first
 // edit, if it is not there.
 func (tx *Tx) Record(key string) (*Record, error) {
-	if p, ok := tx.open[key]; ok {
+	if p := tx.find(key); p != nil {
 		return p, nil
 	}
 	if err := checkKey(key); err != nil {
@@ -92,9 +93,32 @@ func (tx *Tx) Record(key string) (*Record, error) {
 	}
 	p := &Record{tx: tx, key: key, opened: o}
 	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name), Index: &tx.index})
-	tx.open[key] = p
-	tx.order = append(tx.order, key)
+	tx.records = append(tx.records, p)
+	if tx.byKey != nil {
+		tx.byKey[key] = p
+	}
 	return p, nil
+}
+
+// fewRecords is up to how many a search by comparing costs less than a map.
+const fewRecords = 8
+
+func (tx *Tx) find(key string) *Record {
+	if tx.byKey == nil && len(tx.records) > fewRecords {
+		tx.byKey = map[string]*Record{}
+		for _, p := range tx.records {
+			tx.byKey[p.key] = p
+		}
+	}
+	if tx.byKey != nil {
+		return tx.byKey[key]
+	}
+	for _, p := range tx.records {
+		if p.key == key {
+			return p
+		}
+	}
+	return nil
 }
 
 const maxKeyBytes = 512
@@ -118,46 +142,46 @@ func validUTF8(s string) bool { return strings.ToValidUTF8(s, "") == s }
 // edit runs with the replica locked: it must not call the replica, and should
 // not wait for anything.
 func (r *Replica) Transact(ctx context.Context, scope string, edit func(*Tx) error) error {
-	_, err := r.transact(ctx, scope, edit)
-	return err
+	return r.transact(ctx, scope, edit, nil)
 }
 
-// transact returns the version vectors of the records that the change touched.
-func (r *Replica) transact(ctx context.Context, name string, edit func(*Tx) error) (versions map[string]Version, err error) {
+// transact shows a record that the change touched to made, if it is not nil,
+// before the replica is unlocked again.
+func (r *Replica) transact(ctx context.Context, name string, edit func(*Tx) error, made func(*open)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkKey(name); err != nil {
-		return nil, err
+		return err
 	}
-	b, versions, err := r.locked(name, edit)
+	b, err := r.locked(name, edit, made)
 	if err != nil || b == nil {
-		return versions, err
+		return err
 	}
-	return versions, r.await(b)
+	return r.await(b)
 }
 
 // locked runs change under the lock, and gives it back when edit panics too.
-func (r *Replica) locked(name string, edit func(*Tx) error) (*batch, map[string]Version, error) {
+func (r *Replica) locked(name string, edit func(*Tx) error, made func(*open)) (*batch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.change(name, edit)
+	return r.change(name, edit, made)
 }
 
 // change runs edit and stages what it made. The caller holds r.mu; b is nil if
 // nothing was changed.
-func (r *Replica) change(name string, edit func(*Tx) error) (b *batch, versions map[string]Version, err error) {
+func (r *Replica) change(name string, edit func(*Tx) error, made func(*open)) (b *batch, err error) {
 	if err := r.usable(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := r.space.writable(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := r.renewed(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s := r.scopes[name]
-	tx := &Tx{r: r, scope: s, name: name, dot: r.newDot(s), open: map[string]*Record{},
+	tx := &Tx{r: r, scope: s, name: name, dot: r.newDot(s),
 		author: crdt.Author{Actor: r.options.Actor, Role: r.options.Role}}
 	kept := false
 	defer func() { // also when edit panics
@@ -166,29 +190,32 @@ func (r *Replica) change(name string, edit func(*Tx) error) (b *batch, versions 
 		}
 	}()
 	if err := edit(tx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c, opens, err := tx.finish()
+	c, altered, err := tx.finish()
 	if err != nil || c == nil {
-		return nil, nil, err
+		return nil, err
 	}
 	encoded := c.Encode()
 	if len(encoded) > maxChangeBytes {
-		return nil, nil, fmt.Errorf("replica: change of %d bytes: %w", len(encoded), &codec.LimitError{What: "change", Got: uint64(len(encoded)), Max: maxChangeBytes})
+		return nil, fmt.Errorf("replica: change of %d bytes: %w", len(encoded), &codec.LimitError{What: "change", Got: uint64(len(encoded)), Max: maxChangeBytes})
 	}
 	kept = true
 	var g group
 	s = r.scope(name, &g)
 	hash := crdt.HashOf(encoded)
-	versions = map[string]Version{}
 	var events []Event
-	for i, o := range opens {
-		tx.open[o.key].Commit(c, hash.Digest())
-		versions[o.key] = versionOf(o.record)
-		events = append(events, r.event(s, c, &c.Parts[i], o, true))
+	opens := make([]*open, len(altered))
+	for i, p := range altered {
+		p.Commit(c, hash.Digest())
+		opens[i] = p.opened
+		events = r.event(events, s, c, &c.Parts[i], p.opened, true)
+		if made != nil {
+			made(p.opened)
+		}
 	}
 	r.enter(&g, &entry{scope: s, change: c, encoded: encoded, hash: hash, fate: Applied, opens: opens})
-	return r.stage(g, events...), versions, nil
+	return r.stage(g, events...), nil
 }
 
 // maxChangeBytes keeps a change within one transaction of the store and one
@@ -200,18 +227,18 @@ var ErrTooLarge = codec.ErrLimit
 
 // finish collects the parts of the records that were altered; c is nil if none
 // was.
-func (tx *Tx) finish() (c *crdt.Change, opens []*open, err error) {
-	slices.Sort(tx.order)
-	c = &crdt.Change{Dot: tx.dot, Author: tx.author}
-	for _, key := range tx.order {
-		p := tx.open[key]
+func (tx *Tx) finish() (c *crdt.Change, altered []*Record, err error) {
+	slices.SortFunc(tx.records, func(a, b *Record) int { return strings.Compare(a.key, b.key) })
+	c = &crdt.Change{Dot: tx.dot, Author: tx.author, Parts: make([]crdt.Part, 0, len(tx.records))}
+	altered = make([]*Record, 0, len(tx.records))
+	for _, p := range tx.records {
 		part, changed, err := p.Part(p.create)
 		if err != nil {
-			return nil, nil, fmt.Errorf("replica: record %q: %w", key, err)
+			return nil, nil, fmt.Errorf("replica: record %q: %w", p.key, err)
 		}
 		if changed {
 			c.Parts = append(c.Parts, part)
-			opens = append(opens, p.opened)
+			altered = append(altered, p)
 		}
 	}
 	if len(c.Parts) == 0 {
@@ -226,12 +253,12 @@ func (tx *Tx) finish() (c *crdt.Change, opens []*open, err error) {
 	if c.Stamp, err = tx.r.hlc.Now(); err != nil {
 		return nil, nil, fmt.Errorf("replica: clock: %w", err)
 	}
-	return c, opens, nil
+	return c, altered, nil
 }
 
 // abort takes back what was done to the records.
 func (tx *Tx) abort() {
-	for _, p := range tx.open {
+	for _, p := range tx.records {
 		p.Undo()
 	}
 }

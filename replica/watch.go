@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
@@ -21,21 +22,26 @@ type Event struct {
 	Version    Version  // the record after the change
 }
 
-// event describes one part of a change. The caller holds r.mu.
-func (r *Replica) event(s *scope, c *crdt.Change, p *crdt.Part, o *open, local bool) Event {
+// event adds one part of a change to what is told once it is durable, if anybody
+// is to be told. The caller holds r.mu.
+func (r *Replica) event(events []Event, s *scope, c *crdt.Change, p *crdt.Part, o *open, local bool) []Event {
+	if r.watchers.number.Load() == 0 {
+		return events
+	}
 	e := Event{Collection: collectionOf(s.name), Key: p.Key, Local: local, Origin: c.Dot.Origin, Actor: c.Author.Actor, Version: versionOf(o.record)}
 	if p.Patch != nil {
 		for _, k := range p.Patch.Kids {
 			e.Fields = append(e.Fields, k.Key.Name)
 		}
 	}
-	return e
+	return append(events, e)
 }
 
 // watchers are those who want to be told.
 type watchers struct {
 	mu       sync.Mutex
 	all      map[*watcher]struct{}
+	number   atomic.Int32 // of all
 	sessions map[chan struct{}]struct{}
 	closed   bool
 }
@@ -83,6 +89,7 @@ func (w *watchers) add(collection string) *watcher {
 		w.all = map[*watcher]struct{}{}
 	}
 	w.all[x] = struct{}{}
+	w.number.Store(int32(len(w.all)))
 	return x
 }
 
@@ -90,6 +97,7 @@ func (w *watchers) remove(x *watcher) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.all, x)
+	w.number.Store(int32(len(w.all)))
 }
 
 // tell hands out events of durable changes. It never blocks on a reader.
