@@ -190,7 +190,7 @@ func goldenOrigin(n byte) clock.Origin {
 
 // goldenVectors makes the vectors with today's writers. Scope 2 is "visits";
 // origins 0 and 1 are the first two.
-func goldenVectors(t *testing.T) []vector {
+func goldenVectors(t testing.TB) []vector {
 	t.Helper()
 	var vs []vector
 	add := func(format, name string, key, b []byte) {
@@ -263,7 +263,7 @@ func goldenVectors(t *testing.T) []vector {
 }
 
 // goldenBackup is a backup of a store with one row.
-func goldenBackup(t *testing.T, identity []byte) []byte {
+func goldenBackup(t testing.TB, identity []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	block := func(w io.Writer, write func(e *codec.Writer)) {

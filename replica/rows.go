@@ -112,14 +112,27 @@ func decodeChangeRow(key, value []byte) (*changeRow, error) {
 		return nil, err
 	}
 	c := &changeRow{batch: r.BatchHeader(), fate: Fate(r.Byte()), seq: r.Uvarint(), chain: readHash(r), tally: readTally(r)}
-	for range r.Count("parts", 1<<10, 34) {
-		c.parts = append(c.parts, partRow{place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}, readHash(r), readHash(r)})
+	for range r.Count("parts", crdt.MaxParts, 34) {
+		c.parts = append(c.parts, partRow{readPlace(r), readHash(r), readHash(r)})
 	}
 	c.change = slices.Clone(r.Blob("change", maxRowBytes))
+	if c.fate < Applied || c.fate > Rejected || c.fate == Waiting && len(c.parts) > 0 || len(c.change) == 0 {
+		r.Fail("change", codec.ErrMalformed)
+	}
 	if err := r.Close(); err != nil {
 		return nil, &CorruptError{Row: "change", Key: key, Err: err}
 	}
 	return c, nil
+}
+
+// readPlace reads where a change is; the number zero, which is no change, goes
+// with the origin zero alone.
+func readPlace(r *codec.Reader) place {
+	p := place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}
+	if p.n == 0 && p.origin != 0 {
+		r.Fail("place of a change", codec.ErrNotCanonical)
+	}
+	return p
 }
 
 func readHash(r *codec.Reader) (h crdt.Hash) {
@@ -174,7 +187,11 @@ func readDots(r *codec.Reader, t *clock.Table) []clock.Dot {
 	n := r.Count("dots", 1<<20, 2)
 	ds := make([]clock.Dot, 0, n)
 	for range n {
-		ds = append(ds, clock.ReadDot(r, t))
+		d := clock.ReadDot(r, t)
+		if i := len(ds); i > 0 && ds[i-1].Compare(d) >= 0 {
+			r.Fail("dots", codec.ErrNotCanonical)
+		}
+		ds = append(ds, d)
 	}
 	return ds
 }
@@ -185,11 +202,12 @@ func decodeHeader(key, value []byte) (*header, error) {
 		return nil, err
 	}
 	h := &header{live: r.Bool(), digest: readHash(r)}
-	h.last = place{uint32(r.UvarintMax("origin", 1<<32-1)), r.Uvarint()}
+	h.last = readPlace(r)
 	h.lastSeq, h.snapshot, h.size, h.tail = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
-	t := clock.ReadTable(r, 1<<16)
+	t := clock.ReadTable(r, crdt.MaxOrigins)
 	h.vector = clock.ReadVersionVector(r, t)
 	h.heads, h.births = readDots(r, t), readDots(r, t)
+	t.CheckUse(r)
 	if err := r.Close(); err != nil {
 		return nil, &CorruptError{Row: "header", Key: key, Err: err}
 	}
@@ -223,6 +241,9 @@ func decodeFateRow(key, value []byte) (*fateRow, error) {
 		return nil, err
 	}
 	f := &fateRow{Fate(r.Byte()), r.String("code", 64), r.String("reason", maxReason), clock.Stamp(r.Uint64())}
+	if f.fate != Waiting && f.fate != Rejected {
+		r.Fail("fate", codec.ErrMalformed)
+	}
 	if err := r.Close(); err != nil {
 		return nil, &CorruptError{Row: "fate", Key: key, Err: err}
 	}

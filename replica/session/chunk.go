@@ -29,6 +29,10 @@ import (
 // as those of the change before). The receiver puts the canonical form together
 // without understanding it, so a change of a later version travels through older
 // replicas byte for byte.
+//
+// One chunk has one encoding, after those before it: runs are in the order of
+// their first change, and new origins in that of their first use, change by
+// change, that of its run before those that it names.
 type chunk struct {
 	number uint64
 	scope  string
@@ -161,13 +165,17 @@ func (cr *chunkReader) decode(b []byte, maxBytes int) (*chunk, error) {
 	c := &chunk{number: r.Uvarint()}
 	flags := r.Byte()
 	c.scope = r.String("scope", maxScopeName)
+	anew := cr.table.Len() > tableOrigins
 	switch {
-	case flags == chunkAnew:
-		cr.table.Reset()
-	case flags != 0, cr.table.Len() > tableOrigins:
+	case flags&^chunkAnew != 0:
 		r.Fail("chunk flags", codec.ErrMalformed)
+	case anew != (flags == chunkAnew):
+		r.Fail("chunk flags", codec.ErrNotCanonical)
+	case anew:
+		cr.table.Reset()
 	}
 	added := clock.ReadTable(r, clock.MaxOrigins)
+	fresh := order{r: r, next: uint32(cr.table.Len())}
 	for n := range uint32(added.Len()) {
 		o, _ := added.Origin(n)
 		if want := cr.table.Len(); cr.table.Number(o) != uint32(want) {
@@ -181,9 +189,23 @@ func (cr *chunkReader) decode(b []byte, maxBytes int) (*chunk, error) {
 		return nil, err
 	}
 	var head []byte // the canonical table of origins
+	var names, last []uint32
+	begun := -1 // the last run that has begun
 	for i := range c.items {
+		if k := c.items[i].run; k > begun {
+			begun = k
+			n, _ := cr.table.Lookup(c.runs[k].origin)
+			fresh.use(n)
+		}
 		if k := r.Count("origins", clock.MaxOrigins+1, 0); k > 0 {
-			head = readNames(r, &cr.table, k-1)
+			head, names = readNames(r, &cr.table, k-1, names[:0])
+			if i > 0 && slices.Equal(names, last) {
+				r.Fail("origins", codec.ErrNotCanonical)
+			}
+			for _, n := range names {
+				fresh.use(n)
+			}
+			names, last = last, names
 		} else if i == 0 {
 			r.Fail("origins", codec.ErrNotCanonical)
 		}
@@ -196,12 +218,29 @@ func (cr *chunkReader) decode(b []byte, maxBytes int) (*chunk, error) {
 		}
 		c.items[i].encoded = slices.Concat(head, rest)
 	}
+	if fresh.next != uint32(cr.table.Len()) {
+		r.Fail("new origins", codec.ErrNotCanonical) // one is not used
+	}
 	return c, r.Close()
 }
 
-// readNames reads the origins that a change names and returns the table with
-// which its canonical form begins.
-func readNames(r *codec.Reader, table *clock.Table, count int) []byte {
+// order checks that new origins are first used in the order of their numbers.
+type order struct {
+	r    *codec.Reader
+	next uint32
+}
+
+func (o *order) use(n uint32) {
+	if n > o.next {
+		o.r.Fail("new origins", codec.ErrNotCanonical)
+	} else if n == o.next {
+		o.next++
+	}
+}
+
+// readNames reads the origins that a change names, appends their numbers to
+// names, and returns the table with which the canonical form begins.
+func readNames(r *codec.Reader, table *clock.Table, count int, names []uint32) ([]byte, []uint32) {
 	var t clock.Table
 	for i := range count {
 		o := clock.ReadOrigin(r, table)
@@ -209,12 +248,14 @@ func readNames(r *codec.Reader, table *clock.Table, count int) []byte {
 			r.Fail("origins", codec.ErrNotCanonical)
 		}
 		if r.Err() != nil {
-			return nil
+			return nil, nil
 		}
+		n, _ := table.Lookup(o)
+		names = append(names, n)
 	}
 	w := codec.NewWriter(nil)
 	t.Write(w)
-	return w.Bytes()
+	return w.Bytes(), names
 }
 
 func (ch *chunk) readRuns(r *codec.Reader, table *clock.Table) error {
@@ -261,15 +302,20 @@ func (ch *chunk) readOrder(r *codec.Reader) error {
 		r.Fail("changes", codec.ErrMalformed)
 	}
 	next := make([]uint64, len(ch.runs))
+	begun, before := -1, -1
 	for len(ch.items) < count && r.Err() == nil {
 		i := int(r.UvarintMax("run", uint64(max(len(ch.runs), 1)-1)))
 		n := int(r.UvarintMax("changes", uint64(count-len(ch.items))))
 		if n == 0 || i >= len(ch.runs) {
 			r.Fail("order", codec.ErrMalformed)
 		}
+		if i > begun+1 || i == before {
+			r.Fail("order", codec.ErrNotCanonical)
+		}
 		if r.Err() != nil {
 			break
 		}
+		begun, before = max(begun, i), i
 		for range n {
 			d := clock.Dot{Origin: ch.runs[i].origin, N: ch.runs[i].first + next[i]}
 			if d.N < ch.runs[i].first {

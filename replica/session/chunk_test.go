@@ -37,7 +37,7 @@ func TestChunkCoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.number != 12 || c.scope != "s" || c.bytes != total || len(c.runs) != 2 || c.runs[0] != (run{x, 4, crdt.Hash{1}, false}) || c.runs[1] != (run{origin: y, first: 1}) {
+	if c.number != 12 || c.scope != "s" || c.bytes != total || len(c.runs) != 2 || c.runs[0] != (run{origin: x, first: 4, before: crdt.Hash{1}}) || c.runs[1] != (run{origin: y, first: 1}) {
 		t.Errorf("%+v", c)
 	}
 	for i, it := range c.items {

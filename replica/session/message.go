@@ -59,6 +59,9 @@ func writeOrigin(w *codec.Writer, o clock.Origin) {
 func readOrigin(r *codec.Reader) (o clock.Origin) {
 	copy(o.Replica[:], r.Raw(len(o.Replica)))
 	o.Incarnation = r.Uint64()
+	if o.IsZero() {
+		r.Fail("origin", codec.ErrMalformed)
+	}
 	return o
 }
 
@@ -243,37 +246,59 @@ func (a *ack) encode(room int) []byte {
 		w.Uvarint(0)
 		return w.Bytes()
 	}
-	body := codec.NewWriter(nil)
-	runs := 0
-	for i := 0; i < len(a.verdicts); {
-		v, n := a.verdicts[i], 1
-		for i+n < len(a.verdicts) && a.verdicts[i+n] == v {
-			n++
-		}
-		i += n
-		runs++
-		body.Byte(byte(v.Outcome))
-		body.Uvarint(uint64(n))
-		if v.Outcome >= Waiting {
-			// Each of the verdicts that remain may still need its code: six
-			// bytes, so that there is room for them in the least frame.
-			reason := cut(v.Reason, maxReasonBytes)
-			if body.Len()+len(reason)+6*(len(a.verdicts)-i)+32 > room {
-				reason = ""
-			}
-			body.Uvarint(uint64(v.Code))
-			body.String(reason)
+	runs := a.runs(room)
+	w.Uvarint(uint64(len(runs)))
+	for _, u := range runs {
+		w.Byte(byte(u.Outcome))
+		w.Uvarint(uint64(u.count))
+		if u.Outcome >= Waiting {
+			w.Uvarint(uint64(u.Code))
+			w.String(u.Reason)
 		}
 	}
-	w.Uvarint(uint64(runs))
-	w.Raw(body.Bytes())
 	return w.Bytes()
+}
+
+// verdictRun is one verdict on so many changes in a row.
+type verdictRun struct {
+	Verdict
+	count int
+}
+
+// runs joins verdicts that are equal as they are sent, with reasons for which
+// there is room.
+func (a *ack) runs(room int) (runs []verdictRun) {
+	used := 32 // the number of the chunk, that of the runs, and some to spare
+	for i, v := range a.verdicts {
+		if v.Outcome < Waiting {
+			v = Verdict{Outcome: v.Outcome}
+		}
+		v.Reason = cut(v.Reason, maxReasonBytes)
+		last := len(runs) - 1
+		if last >= 0 && runs[last].Verdict == v {
+			runs[last].count++
+			continue
+		}
+		// Each of the verdicts that remain may still need its code: seven bytes,
+		// so that there is room for them in the least frame. One byte more is the
+		// length of a reason above 127 bytes, or of a row above 127 changes.
+		if used+len(v.Reason)+1+7*(len(a.verdicts)-i) > room {
+			if v.Reason = ""; last >= 0 && runs[last].Verdict == v {
+				runs[last].count++
+				continue
+			}
+		}
+		used += len(v.Reason) + 8
+		runs = append(runs, verdictRun{v, 1})
+	}
+	return runs
 }
 
 func decodeAck(b []byte) (ack, error) {
 	r := codec.NewReader(b)
 	a := ack{number: r.Uvarint()}
-	for range r.Count("verdicts", maxChunkChanges, 2) {
+	runs := r.Count("verdicts", maxChunkChanges, 2)
+	for i := range runs {
 		v := Verdict{Outcome: Outcome(r.Byte())}
 		n := int(r.UvarintMax("verdicts", maxChunkChanges))
 		switch {
@@ -283,6 +308,9 @@ func decodeAck(b []byte) (ack, error) {
 		case v.Outcome >= Waiting:
 			v.Code = Code(r.UvarintMax("code", maxWireCode))
 			v.Reason = r.String("reason", maxReasonBytes)
+		}
+		if i > 0 && len(a.verdicts) > 0 && a.verdicts[len(a.verdicts)-1] == v || runs == 1 && v.Outcome == Applied {
+			r.Fail("verdict", codec.ErrNotCanonical)
 		}
 		if r.Err() != nil {
 			break
@@ -332,6 +360,9 @@ func encodeCaughtUp(round uint64) []byte {
 func decodeCaughtUp(p []byte) (uint64, error) {
 	r := codec.NewReader(p)
 	round := r.Uvarint()
+	if round == 0 {
+		r.Fail("status", codec.ErrMalformed) // they are counted from 1
+	}
 	return round, r.Close()
 }
 

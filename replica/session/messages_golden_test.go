@@ -160,7 +160,7 @@ func goldenOrigin(n byte) clock.Origin {
 }
 
 // goldenMessages makes the vectors with today's writers.
-func goldenMessages(t *testing.T) (ms []message) {
+func goldenMessages(t testing.TB) (ms []message) {
 	add := func(format, name string, b []byte, err error) {
 		t.Helper()
 		if err != nil {

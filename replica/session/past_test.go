@@ -271,7 +271,7 @@ func TestOwnHistoryFromOutside(t *testing.T) {
 	d := forged.write("s", "forged", "eve")
 	batch, _ := forged.Changes("s", []clock.Range{{Origin: d.Origin, From: 3, To: 3}}, 1000)
 	p.b.core.send.number++
-	body, _, err := encodeChunk(p.b.core.send.number, "s", batch.Changes)
+	body, _, err := p.b.core.send.chunks.encode(p.b.core.send.number, "s", batch.Changes, func(clock.Dot) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,9 +81,12 @@ func decodeStatus(b []byte, cfg *Config, self clock.ReplicaID) ([]peerScope, err
 		}
 		s.stored = clock.ReadVersionVector(r, t)
 		s.fingerprint = readHash(r)
-		if flags == statusAppliedAll {
-			all := ScopeStatus{Applied: clock.ContextOf(s.stored)}
-			s.applied = all.appliedDigest()
+		all := ScopeStatus{Applied: clock.ContextOf(s.stored)}
+		switch whole := all.appliedDigest(); {
+		case flags == statusAppliedAll:
+			s.applied = whole
+		case s.applied == whole:
+			r.Fail("scope flags", codec.ErrNotCanonical)
 		}
 		if entries += s.stored.Len(); entries > cfg.MaxClockEntries {
 			r.Fail("clock entries", &codec.LimitError{What: "clock entries", Got: uint64(entries), Max: uint64(cfg.MaxClockEntries)})
@@ -114,5 +117,6 @@ func decodeStatus(b []byte, cfg *Config, self clock.ReplicaID) ([]peerScope, err
 		}
 		scopes = append(scopes, s)
 	}
+	t.CheckUse(r)
 	return scopes, r.Close()
 }
