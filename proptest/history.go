@@ -64,7 +64,7 @@ func (s *shape) draw(r *rand.Rand) *history {
 		switch k := r.IntN(20); {
 		case k == 0:
 			s.drawTick(r, &x)
-		case k == 1 && (s.restart || s.compacts):
+		case k < 3 && (s.restart || s.compacts):
 			x.kind = restart
 			if s.compacts && (!s.restart || r.IntN(2) == 0) {
 				x.kind = compact

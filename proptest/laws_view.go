@@ -163,7 +163,8 @@ func (r *run[S, D]) everywhere(look func(w *world[S, D], on int, seen []Event, c
 	return nil
 }
 
-// unnoticed plays a history with steps of a kind and without, side by side.
+// unnoticed plays a history with steps of a kind and without, side by side. At
+// the end all get what they miss, and then every delta once more.
 func (r *run[S, D]) unnoticed(kind stepKind, look func(w *world[S, D], on int, twin *world[S, D]) error) error {
 	w, twin := r.begin(), newWorld(r.t, r.h.replicas)
 	twin.without = []stepKind{kind}
@@ -183,6 +184,14 @@ func (r *run[S, D]) unnoticed(kind stepKind, look func(w *world[S, D], on int, t
 		return err
 	}
 	for _, on := range all {
+		for _, id := range w.all() {
+			if err := look(w, on, twin); err != nil {
+				return err
+			}
+			if err := errors.Join(w.give(on, id), twin.give(on, id)); err != nil {
+				return err
+			}
+		}
 		if err := look(w, on, twin); err != nil {
 			return err
 		}

@@ -42,8 +42,9 @@ type Type[S, D any] struct {
 	// read of them: pointers are followed, maps are sorted.
 	View func(s S) any
 
-	// Encode gives the bytes of a state, and Decode the state of a replica from
-	// them.
+	// Encode gives the bytes of a state, apart from whose it is, and Decode the
+	// state of a replica from them: what it knows of itself, such as how many
+	// changes it made, must follow from the two.
 	Encode func(s S) []byte
 	Decode func(r *Replica, b []byte) (S, error)
 	// EncodeDelta and DecodeDelta are the same for deltas. With both, deltas go
