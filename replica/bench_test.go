@@ -82,3 +82,20 @@ func BenchmarkColdSyncOfMany(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/change")
 	b.ReportMetric(float64(waited), "waiting")
 }
+
+// BenchmarkNothingToDo holds sessions between replicas that have the same in many
+// scopes.
+func BenchmarkNothingToDo(b *testing.B) {
+	a := openStore(b, "", replica.Options{DisableDisk: true})
+	c := openStore(b, "", replica.Options{DisableDisk: true})
+	const scopes = 1000
+	for i := range scopes {
+		update(b, a, fmt.Sprintf("c%d", i), "k", func(p *replica.Record) error { return p.Register("x").Set(i) })
+	}
+	exchange(b, a, c, replica.SyncOptions{})
+	b.ReportAllocs()
+	for b.Loop() {
+		exchange(b, a, c, replica.SyncOptions{})
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/scopes, "µs/scope")
+}

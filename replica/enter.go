@@ -30,6 +30,7 @@ func (r *Replica) enter(g *group, e *entry) {
 	num := r.number(dot.Origin, g)
 	r.seq++
 	r.touch(s)
+	s.status = nil
 	rw := &changeRow{fate: e.fate, seq: r.seq, change: e.encoded}
 	if e.stored {
 		rw.chain = s.waiting.changes[dot].chain

@@ -9,12 +9,6 @@ import (
 	"github.com/concord-crdt/concord/replica/session"
 )
 
-// stretch is what a reader needs of a scope without holding the lock.
-type stretch struct {
-	number uint32
-	stored clock.VersionVector
-}
-
 // Changes reads change rows, each origin's in the order of their dots, and all of
 // them, as far as this allows, in the order in which they were applied here: so a
 // peer that has none of them meets a change after those that it was made upon.
@@ -31,11 +25,10 @@ func (p peerStore) Changes(scope string, ranges []clock.Range, maxBytes int) (se
 			b.Rest = append(b.Rest, ranges[i:]...)
 			break
 		}
-		s, number := p.find(scope, rg.Origin)
-		if s == nil {
+		number, origin, last, ok := p.find(scope, rg.Origin)
+		if !ok {
 			continue
 		}
-		last := s.stored.Get(rg.Origin)
 		if err := p.r.offer(scope, rg.Origin, min(rg.To, last)); err != nil {
 			return b, err
 		}
@@ -43,7 +36,7 @@ func (p peerStore) Changes(scope string, ranges []clock.Range, maxBytes int) (se
 			src.more = append(src.more, rg)
 			continue
 		}
-		src := &source{scope: s.number, number: number, last: last, rank: len(sources)}
+		src := &source{scope: number, number: origin, last: last, rank: len(sources)}
 		src.more = append(src.more, rg)
 		of[rg.Origin] = src
 		sources = append(sources, src)

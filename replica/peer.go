@@ -29,28 +29,41 @@ func (p peerStore) Status() (session.Status, error) {
 	}
 	var st session.Status
 	for _, s := range r.scopes {
-		st.Scopes = append(st.Scopes, session.ScopeStatus{
-			Name: s.name, Class: class(r.options.Schema.Priority(s.name)),
-			Stored: s.stored.Clone(), Applied: s.applied.Clone(),
-			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains),
-		})
+		st.Scopes = append(st.Scopes, r.statusOf(s))
 	}
 	b := r.commits.current
 	r.mu.Unlock()
 	return st, r.await(b)
 }
 
+// statusOf describes a scope. What is given out is not changed any more: the next
+// change of the scope makes it anew. Only who asks a second time needs the digest,
+// so that it is not reckoned with every change. The caller holds r.mu for writing.
+func (r *Replica) statusOf(s *scope) session.ScopeStatus {
+	switch {
+	case s.status == nil:
+		s.status = &session.ScopeStatus{
+			Name: s.name, Class: class(r.options.Schema.Priority(s.name)),
+			Stored: s.stored.Clone(), Applied: s.applied.Clone(),
+			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains),
+		}
+	case s.status.Digest == crdt.Hash{}:
+		s.status.Digest = s.status.Sum()
+	}
+	return *s.status
+}
+
 // Chains reads the digests from the change rows.
 func (p peerStore) Chains(scope string, o clock.Origin, ns []uint64) ([]session.ChainAt, error) {
-	s, number := p.find(scope, o)
+	number, origin, last, ok := p.find(scope, o)
 	out := make([]session.ChainAt, 0, len(ns))
 	for _, n := range ns {
 		at := session.ChainAt{N: n}
 		switch {
 		case n == 0:
 			at.Hash, at.Known = crdt.ChainStart(scope, o), true
-		case s != nil && n <= s.stored.Get(o):
-			row, err := p.r.readChange(s.number, place{number, n})
+		case ok && n <= last:
+			row, err := p.r.readChange(number, place{origin, n})
 			if err != nil {
 				return nil, err
 			}
@@ -61,16 +74,17 @@ func (p peerStore) Chains(scope string, o clock.Origin, ns []uint64) ([]session.
 	return out, nil
 }
 
-// find looks up a scope and an origin's number.
-func (p peerStore) find(scope string, o clock.Origin) (*stretch, uint32) {
+// find looks up a scope's number and an origin's, and the last of its changes
+// that is stored.
+func (p peerStore) find(scope string, o clock.Origin) (number, origin uint32, last uint64, ok bool) {
 	p.r.mu.RLock()
 	defer p.r.mu.RUnlock()
 	s := p.r.scopes[scope]
-	n, ok := p.r.origins.numbers[o]
+	origin, ok = p.r.origins.numbers[o]
 	if s == nil || !ok {
-		return nil, 0
+		return 0, 0, 0, false
 	}
-	return &stretch{number: s.number, stored: s.stored.Clone()}, n
+	return s.number, origin, s.stored.Get(o), true
 }
 
 // class numbers priorities as sessions do: 0 goes first.

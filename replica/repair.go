@@ -215,6 +215,7 @@ func (p repairStore) Status() (session.Status, error) {
 			continue
 		}
 		s.Digest = [len(s.Digest)]byte{}
+		s.Stored, s.Chains = s.Stored.Clone(), maps.Clone(s.Chains)
 		for o, n := range cuts {
 			if s.Stored.Get(o) <= n {
 				continue // its clock ends there anyway

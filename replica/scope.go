@@ -3,6 +3,7 @@ package replica
 import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/replica/session"
 )
 
 // scope is the unit of replication: the clocks, chains and the running sum of
@@ -23,7 +24,8 @@ type scope struct {
 	rebuild bool
 	healed  map[clock.Dot]crdt.Hash // chain digests of rows that came back
 	absence absence
-	touched bool // its tally is written with the open group
+	status  *session.ScopeStatus // as it was given out last; nil: it has changed since
+	touched bool                 // its tally is written with the open group
 }
 
 func newScope(name string, number uint32) *scope {
