@@ -11,8 +11,9 @@ import (
 	"github.com/concord-crdt/concord/codec"
 )
 
-// The file holds a name and the bytes of each line. It is never written again:
-// what an earlier build stored must be read by every later one.
+// The file holds a name and the bytes of each line, of the first form of these
+// encodings. No flag writes it: as long as the formats are not frozen it changes
+// by hand, with the reason in the commit, and from then on never.
 func TestGoldenVectors(t *testing.T) {
 	values := map[string]encoder{
 		"vector/empty":       vector(0, 0, 0),

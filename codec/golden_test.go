@@ -13,9 +13,9 @@ import (
 )
 
 // goldenFile holds the encodings of the first format, one a line: the decoder
-// that reads it, a name, and the bytes in hexadecimal. Stores and peers in the
-// field have such bytes, so its lines are never changed: a new format gets a new
-// file beside it.
+// that reads it, a name, and the bytes in hexadecimal. No flag writes it: as long
+// as the formats are not frozen its lines change by hand, with the reason in the
+// commit. From then on they never do, and a new format gets a file beside it.
 const goldenFile = "testdata/v1/vectors.txt"
 
 // goldenVectors makes the content of the golden file with today's writers.

@@ -58,6 +58,8 @@ func (r *replica) mutate(edit func(*Editor) error) (*Delta, error) {
 // What a text's delta names and is not here yet is kept until it comes. That a
 // dot names one content only is for the caller to see to: no two replicas may
 // share an origin.
+//
+// O(what the delta weighs), and for a text that deltas wait for, what these weigh.
 func (r *replica) Join(d *Delta, emit func(Event)) error {
 	if d == nil {
 		return nil
@@ -81,10 +83,12 @@ func (r *replica) Join(d *Delta, emit func(Event)) error {
 }
 
 // State is the whole state: joining it has the effect of joining every delta
-// that it is made of.
+// that it is made of. It is the replica's own, and must not be changed.
 func (r *replica) State() *State { return &r.state }
 
-// JoinState takes over a whole state.
+// JoinState takes over a whole state, in any order with deltas and other states. It
+// trusts s. emit, when not nil, is told what changed.
+// O(both states).
 func (r *replica) JoinState(s *State, emit func(Event)) {
 	r.state.Join(s, emit)
 	r.n = max(r.n, r.state.context.Last(r.origin))
@@ -95,6 +99,9 @@ func (r *replica) JoinState(s *State, emit func(Event)) {
 
 // Delta is what a mutation of a type used alone returns: a small state of the
 // same lattice. Joining it has the effect of the mutation.
+//
+// It shares memory with the state that it came from: nobody may modify it, and it
+// may be joined elsewhere meanwhile.
 type Delta struct {
 	Dot   clock.Dot
 	Stamp clock.Stamp
@@ -107,7 +114,7 @@ var nobody Author
 func (d *Delta) meta() Meta { return Meta{Stamp: d.Stamp, Author: &nobody, Edits: true} }
 
 // Encode is the canonical form of the delta: a change of one part without a
-// key.
+// key. O(bytes).
 func (d *Delta) Encode() []byte {
 	c := Change{Dot: d.Dot, Stamp: d.Stamp, Parts: []Part{{Birth: &Birth{}, Patch: d.Patch}}}
 	d.Patch.walk(func(p *Patch) {
@@ -118,7 +125,11 @@ func (d *Delta) Encode() []byte {
 	return c.Encode()
 }
 
-// DecodeDelta reads what [Delta.Encode] wrote, and nothing else.
+// DecodeDelta reads what [Delta.Encode] wrote, and nothing else. The result shares
+// no memory with b. O(bytes).
+//
+// The error wraps one of [codec], or [ErrUnknownShape] for a delta of a later
+// version.
 func DecodeDelta(b []byte) (*Delta, error) {
 	c, err := DecodeChange(b)
 	if err != nil {

@@ -21,18 +21,23 @@ var ErrNoRights = errors.New("crdt: not enough rights")
 // up by n leaves the holder with n rights to go down, and the other way round.
 // Open makes the rights, for the origin that opens; a transfer moves them and
 // never makes any. Of two openings the smaller entry counts, and spending under
-// the other does not. A new incarnation holds none.
+// the other does not. A new incarnation holds none, and nobody can spend or pass
+// on what the one before held.
 //
-// Operations are O(origins that took part).
+// Operations are O(origins that took part + pairs of them that transferred).
 //
-// Add and Transfer return [ErrNoRights] when this origin holds too few.
+// Errors are the first one of the change: Add and Transfer return [ErrNoRights]
+// when this origin holds too few, and before there is an opening.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Balegas et al., "Extending Eventually Consistent Cloud Databases for
 // Enforcing Numeric Invariants", SRDS 2015.
 type BoundedField struct{ at place }
 
 // Open sets the bounds and the value, and gives all rights to this origin. It
-// fails if the counter is open.
+// fails if the counter is open, or if the value is not within the bounds.
 func (f BoundedField) Open(least, most, value int64) error {
 	if least > value || value > most {
 		return f.at.ed.fail(f.at.path, fmt.Errorf("value %d is not within %d and %d", value, least, most))
@@ -53,13 +58,14 @@ func (f BoundedField) Open(least, most, value int64) error {
 	return nil
 }
 
-// Add moves the value by by, which may be negative.
+// Add moves the value by by, which may be negative. Adding zero changes nothing.
 func (f BoundedField) Add(by int64) error {
 	return f.spend(by, func(l *ledger, up, down uint64) { l.up += up; l.down += down })
 }
 
 // Transfer gives rights to another origin: to go up by n, or for a negative n to
-// go down by -n.
+// go down by -n. A transfer of zero changes nothing. What is given to an origin
+// that writes no more is lost.
 func (f BoundedField) Transfer(to clock.Origin, n int64) error {
 	return f.spend(n, func(l *ledger, up, down uint64) { l.give(to, up, down) })
 }
@@ -224,14 +230,15 @@ func (b *bounded) rights(o clock.Origin) (up, down *big.Int) {
 	return up, down
 }
 
-// Bounded is what a bounded counter shows.
+// Bounded is what a bounded counter shows. Value is zero, and so are the bounds, as
+// long as nobody opened it.
 type Bounded struct {
 	Value       *big.Int
 	Least, Most int64
 	Open        bool
 }
 
-// Bounded reads a bounded counter.
+// Bounded reads a bounded counter. O(origins that took part).
 func (f Field) Bounded() Bounded {
 	if f.node == nil {
 		return Bounded{Value: new(big.Int)}
@@ -245,7 +252,8 @@ func (f Field) Bounded() Bounded {
 	return Bounded{Value: v, Least: b.least, Most: b.most, Open: b.open}
 }
 
-// Rights are what an origin holds of a bounded counter, to go up and down.
+// Rights are what an origin holds of a bounded counter, to go up and down. They
+// are below zero only where somebody spent what he did not hold. The cost is that of an operation, see [BoundedField].
 func (f Field) Rights(o clock.Origin) (up, down *big.Int) {
 	if f.node == nil {
 		return new(big.Int), new(big.Int)

@@ -24,7 +24,15 @@ var ErrOverflow = errors.New("crdt: counter total would overflow")
 // of a map removes the totals seen; an origin that adds at the same time brings
 // its whole total back (the published anomaly of removable counters).
 //
-// Add is O(origins that added). The sum is exact, whatever its size.
+// Add, Reset and Value are O(entries): one for each origin that added and set of
+// births, and one for each concurrent reset, with what it observed. The sum is
+// exact, whatever its size.
+//
+// Errors are the first one of the change; Add returns [ErrOverflow] when this
+// origin's own total would pass 64 bits.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Shapiro et al., INRIA RR-7506, 2011 (PN-counter); Almeida, Shoker
 // and Baquero, 2018 (in a causal composition).
@@ -279,33 +287,40 @@ func (f CounterField) Reset() error {
 	return nil
 }
 
-// Value is the sum, see [Field.Count].
+// Value is the sum as it is now, whatever the actor saw; see [Field.Count].
 func (f CounterField) Value() *big.Int {
 	return Field{state: f.at.ed.state, node: f.at.look()}.Count()
 }
 
-// Counter is a counter that is used alone, outside any record. Concurrent
-// additions all count.
+// Counter is a counter that is used alone, outside any record.
 //
-// Add is O(origins that added). Not safe for concurrent use.
+// Concurrent additions all count; a reset takes away what its replica had joined.
+//
+// Cost and errors: see [CounterField]. The state also grows by some 100 bytes for
+// each change.
+//
+// Not safe for concurrent use. Use [NewCounter]: the zero value has no origin and
+// panics.
 //
 // Source: see [CounterField].
 type Counter struct{ *replica }
 
-// NewCounter makes the counter of one replica.
+// NewCounter makes the counter of one replica, at zero. No two replicas may share
+// an origin.
 func NewCounter(o clock.Origin) Counter { return Counter{newReplica(o, nil)} }
 
-// Add adds by, which may be negative, and returns the delta.
+// Add adds by, which may be negative, and returns the delta, nil for zero.
 func (c Counter) Add(by int64) (*Delta, error) {
 	return c.mutate(func(e *Editor) error { return e.Counter("").Add(by) })
 }
 
-// Reset brings the counter to zero as far as this replica has seen it.
+// Reset brings the counter to zero as far as this replica has seen it, and returns
+// the delta, nil if it has seen nothing.
 func (c Counter) Reset() (*Delta, error) {
 	return c.mutate(func(e *Editor) error { return e.Counter("").Reset() })
 }
 
-// Value is the sum.
+// Value is the sum, exact.
 func (c Counter) Value() *big.Int {
 	return Field{state: &c.state, node: c.state.root.kid(slotOf("", TypeCounter))}.Count()
 }

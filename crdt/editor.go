@@ -50,10 +50,6 @@ type step struct {
 	again bool // superseded by others before
 }
 
-// ErrType is returned when a field, or a key of a map, is used as another type
-// than the call asks for.
-var ErrType = errors.New("crdt: wrong type")
-
 // newEditor edits a state under the name of the change to come. seen is what
 // the actor saw; nil means all that is there.
 func newEditor(s *State, d clock.Dot, births []clock.Dot, seen *clock.VersionVector) *Editor {

@@ -22,7 +22,7 @@ func (e EntryID) Compare(o EntryID) int {
 	return cmp.Compare(e.Index, o.Index)
 }
 
-// IsZero reports whether e names nothing.
+// IsZero reports whether e names nothing: whether its dot does.
 func (e EntryID) IsZero() bool { return e.Dot.IsZero() }
 
 // String is the dot and the index, for people.

@@ -5,7 +5,12 @@ package crdt
 // Switching on and off at the same time: an enable-wins flag is on, a
 // disable-wins flag is off. The second keeps an entry for what switched it off.
 //
-// Enable and Disable are O(concurrent switches).
+// Enable and Disable are O(concurrent switches), Enabled too.
+//
+// Errors are the first one of the change.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Shapiro et al., INRIA RR-7506, 2011; Riak's flags.
 type FlagField struct{ at place }
@@ -28,7 +33,9 @@ func (f FlagField) Enable() error {
 	return nil
 }
 
-// Disable switches off, as far as the actor saw the flag on.
+// Disable switches off, as far as the actor saw the flag on. A flag that was
+// never switched is off: disabling it changes nothing, and an Enable at the same
+// time stands.
 func (f FlagField) Disable() error {
 	if n := f.at.look(); n == nil || len(n.entries) == 0 {
 		return f.at.ed.err
@@ -44,7 +51,7 @@ func (f FlagField) Disable() error {
 	return nil
 }
 
-// Enabled reports whether the flag is on.
+// Enabled reports whether the flag is on now, whatever the actor saw.
 func (f FlagField) Enabled() bool {
 	n := f.at.look()
 	return n != nil && holds(n.entries)

@@ -13,12 +13,17 @@ import (
 // two concurrent writes. Put changes one field of the value that the actor saw
 // and writes the whole.
 //
-// Set and Put are O(siblings + fields of the group).
+// Set and Put are O(siblings + bytes of the group).
+//
+// Errors are those of [RegisterField].
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: see [RegisterField].
 type GroupField struct{ at place }
 
-// Set writes all fields.
+// Set writes all fields: those that are not in fields are gone.
 func (f GroupField) Set(fields map[string]any) error { return RegisterField(f).Set(fields) }
 
 // Put writes one field, with the others as they are in the latest value that

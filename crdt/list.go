@@ -14,7 +14,15 @@ import (
 // insertion beside it, or a second Set, finds it; of concurrent Sets the latest
 // stamp is shown. Deleting an element ends it, whatever is set at the same time.
 //
-// Insert and Delete cost what they cost a text, Set O(concurrent Sets).
+// Insert costs what it costs a text, Delete O(log n) for each element, in the runs
+// of the list; Set is O(log n + concurrent Sets), Values O(n log n) in the
+// elements.
+//
+// Errors are the first one of the change: [rga.ErrRange] for a position outside of
+// the list, those of [codec.AppendValue] for a value.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Weidner and Kleppmann, "The Art of the Fugue", 2023, for the order;
 // Kleppmann, "Moving Elements in List CRDTs", PaPoC 2020, for values apart from
@@ -33,7 +41,7 @@ func (f ListField) list() *rga.List {
 	return n.grown.seq.engine.(*rga.List)
 }
 
-// Insert inserts values before element pos.
+// Insert inserts values before element pos, or at the end if pos is Len.
 func (f ListField) Insert(pos int, values ...any) error {
 	if len(values) == 0 {
 		return f.at.ed.err
@@ -59,7 +67,8 @@ func (f ListField) Insert(pos int, values ...any) error {
 // Append inserts values at the end.
 func (f ListField) Append(values ...any) error { return f.Insert(f.Len(), values...) }
 
-// Delete deletes n elements from pos on.
+// Delete deletes n elements from pos on, seen or not. Deleting none changes
+// nothing.
 func (f ListField) Delete(pos, n int) error {
 	if n == 0 {
 		return f.at.ed.err
@@ -94,10 +103,10 @@ func (f ListField) Set(pos int, v any) error {
 	return RegisterField{f.at.below(itemKey(id))}.Set(v)
 }
 
-// Len is the number of elements.
+// Len is the number of elements, as the list is now.
 func (f ListField) Len() int { return f.list().Len() }
 
-// Values lists the elements.
+// Values lists the elements, as the list is now.
 func (f ListField) Values() []any {
 	return Field{state: f.at.ed.state, node: f.at.look()}.Values()
 }
@@ -120,7 +129,7 @@ func parseElementName(s string) (id rga.ID, err error) {
 	return id, r.Close()
 }
 
-// Values lists the elements of a list.
+// Values lists the elements of a list. O(n log n) in its elements.
 func (f Field) Values() []any {
 	vs := []any{}
 	slots := f.node.kid(slotsKey)
@@ -146,7 +155,8 @@ func (f Field) Values() []any {
 	return vs
 }
 
-// Latest is the sibling that last-write-wins shows.
+// Latest is the sibling of a register that last-write-wins shows; ok is false if
+// there is none. O(siblings).
 func (f Field) Latest() (best Candidate, ok bool) {
 	for _, c := range f.Candidates() {
 		if !ok || best.Before(c) {

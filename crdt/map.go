@@ -10,11 +10,17 @@ import (
 //
 // Each key holds a field of its own, joined as that type. Deleting a key
 // removes what the actor saw under it, whole; what someone else writes there at
-// the same time stays, alone. A nested map, set or text that was made empty is
-// there until it is deleted.
+// the same time stays, alone. What only grows, as a log, is never removed. A
+// nested map, set, list or text that was made empty is there until it is deleted.
 //
-// Reaching a key is O(depth); Delete is O(keys of the map, and entries under
-// the key).
+// Reaching a key is O(depth + bytes of the name); Delete is O(keys of the map,
+// and what is under the key).
+//
+// Errors of Put and Delete are the first one of the change. Nesting of more than
+// 128 levels and names of more than 4096 bytes are a [codec.ErrLimit].
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Almeida, Shoker and Baquero, 2018 (ORMap); Riak's map.
 type MapField struct{ at place }
@@ -141,18 +147,24 @@ func (p place) clear() error {
 // Map is a map that is used alone, outside any record: fields of any type
 // under names, edited through Update.
 //
-// Concurrency, cost and source: see [MapField]. Not safe for concurrent use.
+// Concurrency, cost and source: see [MapField].
+//
+// Not safe for concurrent use. Use [NewMap]: the zero value has no origin and
+// panics.
 type Map struct{ *replica }
 
-// NewMap makes the map of one replica. Its stamps come from hlc.
+// NewMap makes the map of one replica, empty. Its stamps come from hlc; without
+// one, nil, all are zero, and registers go by the names of entries alone. No two
+// replicas may share an origin.
 func NewMap(o clock.Origin, hlc *clock.HLC) Map { return Map{newReplica(o, hlc)} }
 
-// Update makes one change and returns its delta, nil if nothing changed.
+// Update makes one change and returns its delta, nil if nothing changed. After an
+// error, of edit, of a field or of the clock, the map is as it was.
 func (m Map) Update(edit func(MapField) error) (*Delta, error) {
 	return m.mutate(func(e *Editor) error { return edit(e.Map("")) })
 }
 
-// Field reads the map.
+// Field reads the map; see [Field.Kids].
 func (m Map) Field() Field {
 	return Field{state: &m.state, key: Key{"", TypeMap}, node: m.state.root.kid(slotOf("", TypeMap))}
 }

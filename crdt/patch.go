@@ -14,6 +14,9 @@ import (
 // change adds and which entries it supersedes, by name. It carries its own
 // causal information (the change's dot and the names), so joining it twice, or
 // late, has the effect of joining it once.
+//
+// Patches are made by an [Editor] or read by [DecodeChange]. They must not be
+// modified, and may be read by several goroutines then.
 type Patch struct {
 	Shape  Shape
 	Add    []Entry      // sorted by index; all under the change's dot

@@ -15,8 +15,16 @@ import (
 // approval, so two people who decide apart end with the safer answer. Of the
 // approved proposals the one with the latest stamp is the value.
 //
-// Propose and Decide are O(entries of the field). Who may decide is not this
-// type's matter.
+// Propose is O(bytes of the value), Decide and reading O(n log n) in the entries of
+// the field. Who may decide is not this type's matter.
+//
+// Errors are the first one of the change; Decide returns [ErrNoProposal].
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
+//
+// Source: our own; the verdicts are a multi-value register, see [RegisterField],
+// whose siblings are read as a minimum.
 type ProposalField struct{ at place }
 
 // ErrNoProposal means that a verdict names what is not a proposal here.
@@ -35,7 +43,8 @@ func (f ProposalField) Propose(v any) (EntryID, error) {
 	return f.at.ed.grow(n, p, proposalEntry{value: b}.encode()), nil
 }
 
-// Decide gives a verdict on a proposal.
+// Decide gives a verdict on a proposal that the actor saw, in place of the verdicts
+// on it that he saw.
 func (f ProposalField) Decide(of EntryID, approve bool) error {
 	n, p, err := f.at.open()
 	if err != nil {
@@ -109,9 +118,9 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Open Verdict = iota
-	Approved
-	Declined
+	Open     Verdict = iota // nobody decided
+	Approved                // somebody approved, and nobody declined
+	Declined                // somebody declined
 )
 
 // String is the verdict's name.
@@ -126,15 +135,18 @@ type Proposed struct {
 	Verdicts []Candidate // those that nobody replaced; the value is true for an approval
 }
 
-// Proposals lists the proposals of a field in the order of their stamps.
+// Proposals lists the proposals of a field in the order of their stamps, then
+// names. O(n log n) in the entries of the field.
 func (f Field) Proposals() []Proposed {
 	es := f.grownEntries()
-	var replaced []EntryID
+	replaced := map[EntryID]bool{}
 	verdicts := map[EntryID][]Candidate{}
 	var out []Proposed
 	for _, x := range es {
 		if e, err := readProposal(x.Value); err == nil && e.verdict {
-			replaced = append(replaced, e.replaces...)
+			for _, id := range e.replaces {
+				replaced[id] = true
+			}
 		}
 	}
 	for _, x := range es {
@@ -143,7 +155,7 @@ func (f Field) Proposals() []Proposed {
 			continue
 		}
 		if e.verdict {
-			if !slices.Contains(replaced, x.ID) {
+			if !replaced[x.ID] {
 				verdicts[e.of] = append(verdicts[e.of], Candidate{x.ID, e.approve, x.meta})
 			}
 			continue
@@ -166,8 +178,9 @@ func (f Field) Proposals() []Proposed {
 }
 
 // Accepted is the value of a proposal field: the approved proposal with the
-// latest stamp.
-func (f Field) Accepted() (Candidate, bool) {
+// latest stamp; ok is false if there is none. It costs what [Field.Proposals]
+// does.
+func (f Field) Accepted() (c Candidate, ok bool) {
 	for _, p := range slices.Backward(f.Proposals()) {
 		if p.Verdict == Approved {
 			return p.Candidate, true

@@ -12,7 +12,13 @@ import (
 // by its stamp, since a clock that runs wrong would then make the outcome hang
 // on the order of arrival.
 //
-// Set is O(siblings).
+// Set is O(bytes of the value + siblings), Values O(bytes of the siblings).
+//
+// Errors of Set are the first one of the change: of [codec.AppendValue], or a
+// [codec.ErrLimit] for a value of more than 1 MiB.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: DeCandia et al., "Dynamo", SOSP 2007 (siblings); Shapiro et al., "A
 // Comprehensive Study of Convergent and Commutative Replicated Data Types",
@@ -42,7 +48,8 @@ func (f RegisterField) Set(v any) error {
 // concurrent Set is its sibling.
 func (f RegisterField) Clear() error { return f.Set(nil) }
 
-// Values lists the siblings in canonical order.
+// Values lists the siblings in canonical order, as the register is now. It is
+// empty if nothing was written.
 func (f RegisterField) Values() []any {
 	n := f.at.look()
 	if n == nil {
@@ -56,8 +63,11 @@ func (f RegisterField) Values() []any {
 	return vs
 }
 
-// Candidate is one of the siblings of a register, with what a rule may read of
-// the change that wrote it.
+// Candidate is one of the siblings of a register, or one entry of a log or
+// proposal, with what a rule may read of the change that wrote it.
+//
+// A value, not bound to the record. Value and what Meta points at must not be
+// modified.
 type Candidate struct {
 	ID    EntryID
 	Value any
@@ -80,12 +90,21 @@ func (c Candidate) Before(o Candidate) bool {
 // stamp, the same on every replica. A write supersedes the siblings that its
 // replica had joined.
 //
-// Set and Get are O(siblings). Not safe for concurrent use.
+// Set and Get are O(siblings); the state also grows by some 100 bytes for each
+// change.
+//
+// Errors of Set are those of [RegisterField], or of the clock, and nothing is
+// changed then.
+//
+// Not safe for concurrent use. Use [NewRegister]: the zero value has no origin
+// and panics.
 //
 // Source: see [RegisterField].
 type Register[T any] struct{ *replica }
 
-// NewRegister makes the register of one replica. Its stamps come from hlc.
+// NewRegister makes the register of one replica, without a value. Its stamps come
+// from hlc; without one, nil, siblings go by the names of their entries alone. No
+// two replicas may share an origin.
 func NewRegister[T any](o clock.Origin, hlc *clock.HLC) Register[T] {
 	return Register[T]{newReplica(o, hlc)}
 }
@@ -95,7 +114,8 @@ func (r Register[T]) Set(v T) (*Delta, error) {
 	return r.mutate(func(e *Editor) error { return e.Register("").Set(v) })
 }
 
-// Get shows the latest value; ok is false if nothing was ever written.
+// Get shows the latest value; ok is false if nothing was ever written, or if the
+// latest is no T.
 func (r Register[T]) Get() (v T, ok bool) {
 	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(slotOf("", TypeRegister))}
 	var best *Candidate
@@ -110,7 +130,8 @@ func (r Register[T]) Get() (v T, ok bool) {
 	return convert[T](best.Value)
 }
 
-// Siblings lists all concurrent values, in canonical order.
+// Siblings lists all concurrent values, in canonical order, but for those that are
+// no T.
 func (r Register[T]) Siblings() (vs []T) {
 	f := Field{state: &r.state, key: Key{"", TypeRegister}, node: r.state.root.kid(slotOf("", TypeRegister))}
 	for _, c := range f.Candidates() {

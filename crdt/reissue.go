@@ -15,7 +15,7 @@ import (
 // own dots are renamed wherever they stand, counters give their increments and
 // not their totals, and elements of sequences are numbered anew.
 //
-// Not safe for concurrent use.
+// Not safe for concurrent use. Use [NewReissue].
 type Reissue struct {
 	old    clock.Origin
 	after  uint64 // the last change that everybody agrees on
@@ -33,7 +33,10 @@ func NewReissue(old clock.Origin, after uint64, fresh clock.Origin, record func(
 
 // Change returns c under its new name, which is the next one of the new origin.
 // Changes come in the order of their old numbers; each must be applied before
-// the next.
+// the next. It costs what the change weighs.
+//
+// The error is one of record, or wraps [codec.ErrMalformed] for a change that no
+// replica made.
 func (x *Reissue) Change(c *Change, n uint64) (*Change, error) {
 	out := &Change{Dot: clock.Dot{Origin: x.fresh, N: n}, Stamp: c.Stamp, Author: c.Author, Extension: c.Extension}
 	for i := range c.Parts {

@@ -17,7 +17,15 @@ import (
 // holds only if no removal was made at the same time, and each removed element
 // leaves an entry for ever, so that the removal can be known.
 //
-// Add and Remove are O(additions of that element that are alive).
+// Add, Remove and Contains are O(bytes of the element + entries of that element
+// that are alive), Values O(n log n) for n elements that were ever added.
+//
+// Errors of Add and Remove are the first one of the change: of
+// [codec.AppendValue], or a [codec.ErrLimit] for an element of more than 4096
+// bytes.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Shapiro et al., "Conflict-free Replicated Data Types", SSS 2011;
 // Bieniusa et al., "An Optimized Conflict-free Replicated Set", 2012.
@@ -60,8 +68,8 @@ func holds(es []Entry) bool {
 	return len(es) > 0 && !slices.ContainsFunc(es, func(e Entry) bool { return bytes.Equal(e.Value, marksRemoval) })
 }
 
-// Remove removes v, as far as the actor saw it added. Removing what is not
-// there changes nothing.
+// Remove removes v, as far as the actor saw it added. Removing what the actor
+// did not see there changes nothing.
 func (f SetField) Remove(v any) error {
 	at, err := f.element(v)
 	if err != nil {
@@ -81,17 +89,17 @@ func (f SetField) Remove(v any) error {
 	return nil
 }
 
-// Contains reports whether v is in the set.
+// Contains reports whether v is in the set as it is now, whatever the actor saw.
 func (f SetField) Contains(v any) bool {
 	b, err := codec.AppendValue(nil, v)
 	if err != nil {
 		return false
 	}
 	n := f.at.below(slotOf(string(b), TypeElement)).look()
-	return n != nil && len(n.entries) > 0
+	return n != nil && holds(n.entries)
 }
 
-// Values lists the elements in the order of their encodings.
+// Values lists the elements in the order of their encodings, as the set is now.
 func (f SetField) Values() []any {
 	return Field{state: f.at.ed.state, node: f.at.look()}.Elements()
 }
@@ -113,16 +121,21 @@ func (f SetField) element(v any) (place, error) {
 //
 // Concurrent addition and removal of one element: the addition stays.
 //
-// Add, Remove and Contains are O(1) in the size of the set. Not safe for
-// concurrent use.
+// Add, Remove and Contains are O(1) in the size of the set; the state also grows
+// by some 100 bytes for each change. Values is O(n log n).
+//
+// Errors of Add and Remove are those of [SetField], and nothing is changed then.
+//
+// Not safe for concurrent use. Use [NewSet]: the zero value has no origin and
+// panics.
 //
 // Source: see [SetField].
 type Set[T any] struct{ *replica }
 
-// NewSet makes the set of one replica.
+// NewSet makes the set of one replica, empty. No two replicas may share an origin.
 func NewSet[T any](o clock.Origin) Set[T] { return Set[T]{newReplica(o, nil)} }
 
-// Add adds v and returns the delta.
+// Add adds v and returns the delta, of a change even if v is there.
 func (s Set[T]) Add(v T) (*Delta, error) {
 	return s.mutate(func(e *Editor) error { return e.Set("").Add(v) })
 }
@@ -142,7 +155,8 @@ func (s Set[T]) Contains(v T) bool {
 	return n != nil && len(n.entries) > 0
 }
 
-// Values lists the elements in the order of their encodings.
+// Values lists the elements in the order of their encodings, but for those that
+// are no T.
 func (s Set[T]) Values() (vs []T) {
 	for _, v := range (Field{state: &s.state, node: s.state.root.kid(slotOf("", TypeSet))}).Elements() {
 		if v, ok := convert[T](v); ok {

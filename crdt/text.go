@@ -14,12 +14,19 @@ import (
 // with the edits of this change.
 //
 // An edit beside the one before costs O(1), elsewhere O(log n) in the runs of
-// the text.
+// the text. [Editor.Undo] costs what the text weighs.
+//
+// Errors are the first one of the change: [rga.ErrRange] for a position outside of
+// the text, [rga.ErrUTF8] for what is not UTF-8.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
 //
 // Source: Weidner and Kleppmann, "The Art of the Fugue", 2023 (FugueMax).
 type TextField struct{ at place }
 
-// Insert inserts s before code point pos. s must be valid UTF-8.
+// Insert inserts s before code point pos, or at the end if pos is Len. s must be
+// valid UTF-8. Inserting nothing changes nothing.
 func (f TextField) Insert(pos int, s string) error {
 	if s == "" {
 		return f.at.ed.err
@@ -37,7 +44,8 @@ func (f TextField) Insert(pos int, s string) error {
 // Append inserts s at the end.
 func (f TextField) Append(s string) error { return f.Insert(f.Len(), s) }
 
-// Delete deletes n code points from pos on.
+// Delete deletes n code points from pos on, seen or not. Deleting none changes
+// nothing.
 func (f TextField) Delete(pos, n int) error {
 	if n == 0 {
 		return f.at.ed.err
@@ -60,7 +68,7 @@ func (f TextField) Replace(pos, n int, s string) error {
 	return f.Insert(pos, s)
 }
 
-// Len is the length in code points.
+// Len is the length in code points, as the text is now. O(1).
 func (f TextField) Len() int {
 	n := f.at.look()
 	if n == nil {
@@ -69,7 +77,7 @@ func (f TextField) Len() int {
 	return n.grown.seq.Len()
 }
 
-// String is the content.
+// String is the content, as the text is now. O(bytes).
 func (f TextField) String() string {
 	n := f.at.look()
 	if n == nil {

@@ -443,3 +443,23 @@ func TestGroupIsNeverMixed(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A removal that a remove-wins set keeps is no element, for the editor either.
+func TestRemoveSetContains(t *testing.T) {
+	d := newDevice(1)
+	d.edit(t, nil, func(e *crdt.RecordEditor) { e.RemoveSet("s").Add("x") })
+	d.edit(t, nil, func(e *crdt.RecordEditor) {
+		s := e.RemoveSet("s")
+		if !s.Contains("x") {
+			t.Error("what was added is not there")
+		}
+		s.Remove("x")
+		if s.Contains("x") {
+			t.Error("what was removed is there")
+		}
+		s.Add("x")
+		if !s.Contains("x") {
+			t.Error("what was added again is not there")
+		}
+	})
+}

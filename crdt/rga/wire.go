@@ -13,20 +13,23 @@ import (
 //	bit 2     origin and number go on where the op before ended
 //	insertion:
 //	bits 3-4  Left is: 0 that of an extending op, 1 none, 2 of the op's own
-//	          origin, 3 of any
-//	bits 5-6  Right is: 0 none, or that of an extending op, 1 that of the
-//	          insertion before that has one of its own, 2 of the origin of
-//	          Left, or of the op's own if Left is none, 3 of any
+//	          origin, 3 of another
+//	bits 5-6  Right is: 0 none, or that of an extending op, 1 that of the last
+//	          insertion before that was not extending, 2 of the origin of
+//	          Left, or of the op's own if Left is none, 3 of another
 //	bit 7     its content was dropped
 //	deletion:
 //	bit 3     the target is of another origin
 //	bit 4     it is reverse
 //
-// Then, where the flags do not say it: origin and number; the length of a
-// deletion or of dropped content; Left and Right, for 2 as the number of the op
-// less theirs, or as that of Right less that of Left, for 3 as origin and
-// number; the text with its length in bytes, or the number of values and each
-// with its length; for a deletion the element that is deleted first, as Left.
+// Then, where the flags do not say it: origin and number. Of an insertion: Left,
+// for 2 as the number of the op less its own, for 3 as origin and number; Right,
+// for 2 as its number less that of Left, or less that of the op if Left is none,
+// for 3 as origin and number; how many elements there are, of values or of
+// dropped content; and the text with its length in bytes, or each value with its
+// length. Of a deletion: its length; the element that is deleted first, in the
+// op's own origin as the number of the op less its own, else as origin and
+// number.
 //
 // A character typed by the author of the op before takes 2 bytes and up, one
 // alone some 4 to 7, besides the table.
