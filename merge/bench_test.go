@@ -19,7 +19,7 @@ func contested(tb testing.TB, n int) *crdt.Record {
 
 var benchRules = []struct {
 	name string
-	rule *merge.Collection
+	rule *merge.CollectionRules
 }{{"latest", latest}, {"authority", doctorFirst}}
 
 // One field, seen whole. With one candidate no rule is asked, so a rule costs
@@ -48,14 +48,14 @@ func BenchmarkResolve(b *testing.B) {
 			set[i].Role, set[i].Stamp = roles[i%4], at(i)
 		}
 		for _, r := range benchRules {
-			steps := r.rule.Fields["dose"].Resolve
+			rules := r.rule.Field("dose")
 			b.Run(fmt.Sprintf("candidates=%d/%s", n, r.name), func(b *testing.B) {
-				if got := merge.Resolve(set, steps); got.Winner < 0 {
+				if got := rules.Resolve(set, nil); got.Winner < 0 {
 					b.Fatalf("got %+v", got)
 				}
 				b.ReportAllocs()
 				for b.Loop() {
-					merge.Resolve(set, steps)
+					rules.Resolve(set, nil)
 				}
 			})
 		}

@@ -43,26 +43,31 @@ func (t *tablet) receive(c *crdt.Change) {
 // A nurse opens a form; before she saves it, the doctor's correction arrives.
 // Her write stands beside the one that she had not seen, and the doctor's counts.
 func Example() {
-	schema := &merge.Schema{
-		Roles: []string{"doctor", "nurse"},
+	policy := &merge.Policy{
+		Name:    "hospital",
+		Version: 1,
+		Roles:   []string{"doctor", "nurse"},
 		Collections: map[string]merge.Collection{
 			"medication": {
 				Priority:  merge.Critical,
 				Partition: "ward",
 				Fields: map[string]merge.FieldRule{
 					"dose": {
-						Type:    crdt.TypeRegister,
-						Of:      merge.Integer,
-						Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest},
+						Type:        crdt.TypeRegister,
+						Of:          merge.Integer,
+						Write:       []string{"doctor", "nurse"},
+						Consistency: merge.Causal,
+						Resolve:     []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest},
 					},
 				},
 			},
 		},
 	}
-	if err := schema.Validate(); err != nil {
+	rules, findings := policy.Compile(nil)
+	if err := findings.Err(); err != nil {
 		panic(err)
 	}
-	medication, err := schema.Collection("medication")
+	medication, err := rules.Collection("medication")
 	if err != nil {
 		panic(err)
 	}
@@ -79,8 +84,8 @@ func Example() {
 	dose, _ := view.Field("dose")
 	fmt.Println("the form showed", form.Values()["dose"])
 	fmt.Println("shown now:", dose.Value)
-	rule := medication.Fields["dose"].Resolve
-	fmt.Println("decided by", rule[dose.Resolution.Step])
+	steps := medication.Field("dose").Rule().Steps()
+	fmt.Println("decided by", steps[dose.Resolution.Step])
 	for _, c := range dose.Candidates {
 		fmt.Println("candidate:", c.Value, "by", c.Actor, "as", c.Role)
 	}
@@ -92,36 +97,43 @@ func Example() {
 	// candidate: 7 by n-okafor as nurse
 }
 
-func ExampleSchema_Validate() {
-	schema := merge.Schema{
-		Roles: []string{"doctor", "nurse"},
-		Collections: map[string]merge.Collection{
-			"medication": {Fields: map[string]merge.FieldRule{
-				"dose":  {Type: crdt.TypeRegister, Resolve: []merge.Step{merge.Latest, merge.Authority("docter")}},
-				"given": {Type: crdt.TypeCounter, Of: merge.Integer},
-			}},
-		},
-	}
-	fmt.Println(schema.Validate())
-	// Output:
-	// merge: collection "medication", field "dose": latest always decides, so what stands behind it has no say; put it last, and keep one such step
-	// merge: collection "medication", field "dose": authority names the unknown role "docter"; correct it, or add it to the schema's roles (doctor, nurse)
-	// merge: collection "medication", field "given": a counter is not of a kind, and it says integer; leave Of out
-}
-
-func ExampleSchema_Scope() {
-	schema := merge.Schema{Collections: map[string]merge.Collection{
+func ExamplePolicy_Scope() {
+	policy := merge.Policy{Collections: map[string]merge.Collection{
 		"medication": {Partition: "ward"},
 		"drug":       {},
 	}}
-	fmt.Println(schema.Scope("medication", "ward-3/17"))
-	fmt.Println(schema.Scope("drug", "aspirin"))
+	fmt.Println(policy.Scope("medication", "ward-3/17"))
+	fmt.Println(policy.Scope("drug", "aspirin"))
 	// Output:
 	// medication/ward-3
 	// drug
 }
 
-func ExampleResolve() {
+// A policy file says the same as the Go structs, and is read strictly.
+func ExampleParsePolicy() {
+	file := `
+policy: hospital
+version: 1
+roles: [doctor, nurse]
+collections:
+  medication:
+    fields:
+      dose: {type: register, of: integer, resolve: [{authority: [docter, nurse]}, latest]}
+      given: {type: register, of: integer, quantity: true}
+    constraints:
+      - {name: daily-maximum, must: "record.dose <= '4000'", approve: [doctor]}
+`
+	_, findings := merge.ParsePolicy("hospital.yaml", []byte(file))
+	for _, f := range findings {
+		fmt.Printf("%s: %v: %s\n", f.Place(), f.Severity, f.Problem)
+	}
+	// Output:
+	// hospital.yaml:8:66: error: "docter" is no role
+	// hospital.yaml:9:7: error: it is a quantity, and of two writes the later would win
+	// hospital.yaml:11:50: error: found no matching overload for '_<=_' applied to '(int, string)'
+}
+
+func ExampleFieldRules_Resolve() {
 	set := []merge.Candidate{
 		{Value: "morning", Role: "nurse", Stamp: at(10), Entry: crdt.EntryID{Index: 1}},
 		{Value: "noon", Role: "doctor", Stamp: at(0), Entry: crdt.EntryID{Index: 2}},
@@ -130,14 +142,26 @@ func ExampleResolve() {
 	for _, rule := range [][]merge.Step{
 		{merge.Latest},
 		{merge.Authority("doctor", "nurse"), merge.Earliest},
+		{merge.Rank("size(candidate.value)"), merge.Latest},
 		{merge.Authority("doctor")},
 	} {
-		r := merge.Resolve(set, rule)
+		policy := merge.Policy{Roles: []string{"doctor", "nurse"}, Collections: map[string]merge.Collection{
+			"medication": {Fields: map[string]merge.FieldRule{
+				"when": {Type: crdt.TypeRegister, Of: merge.String, Resolve: rule},
+			}},
+		}}
+		rules, findings := policy.Compile(nil)
+		if err := findings.Err(); err != nil {
+			panic(err)
+		}
+		medication, _ := rules.Collection("medication")
+		r := medication.Field("when").Resolve(set, nil)
 		fmt.Println(rule, set[r.Winner].Value, "by", r.By)
 	}
 	// Output:
 	// [latest] morning by step
 	// [authority: doctor, nurse earliest] noon by step
+	// [rank: size(candidate.value) latest] morning by step
 	// [authority: doctor] evening by entry
 }
 

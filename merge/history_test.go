@@ -7,6 +7,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
+	"github.com/google/go-cmp/cmp"
 )
 
 var (
@@ -16,8 +17,8 @@ var (
 )
 
 // doseRule is a collection whose field dose is resolved by steps.
-func doseRule(steps ...merge.Step) *merge.Collection {
-	return &merge.Collection{Fields: map[string]merge.FieldRule{"dose": {Type: crdt.TypeRegister, Resolve: steps}}}
+func doseRule(steps ...merge.Step) *merge.CollectionRules {
+	return compiled(merge.Collection{Fields: map[string]merge.FieldRule{"dose": {Type: crdt.TypeRegister, Resolve: steps}}})
 }
 
 var (
@@ -29,7 +30,7 @@ var (
 
 // outcome is what a rule is to show of the field dose.
 type outcome struct {
-	rule       *merge.Collection
+	rule       *merge.CollectionRules
 	name       string
 	want       int64
 	candidates int
@@ -198,7 +199,7 @@ func TestEqualStamps(t *testing.T) {
 		outcome{earliest, "earliest", 3, 2},
 	)
 	for _, tt := range []struct {
-		rule *merge.Collection
+		rule *merge.CollectionRules
 		want merge.Resolution
 	}{
 		{latest, merge.Resolution{Winner: 1, By: merge.ByEntry, Step: 0}},
@@ -231,11 +232,11 @@ func TestCandidates(t *testing.T) {
 		{Value: int64(3), Actor: "dr-weiss", Role: "doctor", Intent: why, Stamp: at(5), Entry: entry(office2)},
 	}
 	for i := range want {
-		if f.Candidates[i] != want[i] {
+		if !cmp.Equal(f.Candidates[i], want[i]) {
 			t.Errorf("candidate %d: got %+v, want %+v", i, f.Candidates[i], want[i])
 		}
 	}
-	if w, ok := f.Winner(); !ok || *w != want[1] {
+	if w, ok := f.Winner(); !ok || !cmp.Equal(*w, want[1]) {
 		t.Errorf("got winner %+v, want %+v", w, want[1])
 	}
 }

@@ -2,8 +2,10 @@ package merge
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/concord-crdt/concord/clock"
 )
@@ -65,10 +67,10 @@ func (k Key) String() string {
 	return b.String()
 }
 
-// Atom is one place of a [Key]: a boolean, an integer, a string or a stamp.
-// Atoms of different kinds order by kind, so that every two atoms compare; a
-// rule that means something gives the same kind in one place to all candidates.
-// The zero value is no atom.
+// Atom is one place of a [Key]: a boolean, an integer, a string, a stamp or a
+// time. Atoms of different kinds order by kind, so that every two atoms compare;
+// a rule that means something gives the same kind in one place to all
+// candidates. The zero value is no atom.
 type Atom struct {
 	kind atomKind
 	n    uint64 // order-preserving
@@ -85,6 +87,7 @@ const (
 	atomString
 	atomStamp
 	atomEarlier
+	atomMoment
 )
 
 // Bool is the atom of a boolean: true is greater.
@@ -107,8 +110,13 @@ func Later(s clock.Stamp) Atom { return Atom{kind: atomStamp, n: uint64(s)} }
 // Earlier is the atom of a stamp in reverse: the earlier is greater.
 func Earlier(s clock.Stamp) Atom { return Atom{kind: atomEarlier, n: ^uint64(s)} }
 
+// Moment is the atom of a time: the later is greater. It counts nanoseconds.
+func Moment(t time.Time) Atom {
+	return Atom{kind: atomMoment, n: uint64(t.Unix()) ^ 1<<63, s: fmt.Sprintf("%09d", t.Nanosecond())}
+}
+
 // Compare orders atoms by kind (boolean, integer, string, stamp, reversed
-// stamp), then by value. It is 0 for equal atoms and no others.
+// stamp, time), then by value. It is 0 for equal atoms and no others.
 func (a Atom) Compare(b Atom) int {
 	if a.kind != b.kind {
 		return cmp.Compare(a.kind, b.kind)
@@ -132,6 +140,9 @@ func (a Atom) String() string {
 		return clock.Stamp(a.n).String()
 	case atomEarlier:
 		return "earlier " + clock.Stamp(^a.n).String()
+	case atomMoment:
+		nanos, _ := strconv.ParseInt(a.s, 10, 64)
+		return time.Unix(int64(a.n^1<<63), nanos).UTC().Format(time.RFC3339Nano)
 	}
 	return "nothing"
 }

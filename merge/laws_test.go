@@ -97,19 +97,19 @@ func (f *fleet) act(t testing.TB, i int, x uint16, deletions bool) {
 // rules are the eyes through which each state is seen.
 var rules = []struct {
 	name string
-	rule *merge.Collection
+	rule *merge.CollectionRules
 }{
 	{"none", nil},
 	{"doctor first", doctorFirst},
 	{"nurse first", nurseFirst},
 	{"earliest", earliest},
-	{"update wins", &merge.Collection{Delete: crdt.UpdateWins}},
-	{"all declared", &merge.Collection{Delete: crdt.UpdateWins, Fields: map[string]merge.FieldRule{
+	{"update wins", compiled(merge.Collection{Delete: crdt.UpdateWins})},
+	{"all declared", compiled(merge.Collection{Delete: crdt.UpdateWins, Fields: map[string]merge.FieldRule{
 		"dose":      {Type: crdt.TypeCounter},
 		"plan":      {Type: crdt.TypeMap, Resolve: []merge.Step{merge.Authority("nurse"), merge.Earliest}},
 		"given":     {Type: crdt.TypeRegister},
 		"allergies": {Type: crdt.TypeSet},
-	}}},
+	}})},
 }
 
 // views shows a record through all rules, and checks that nobody looking at it
@@ -264,7 +264,7 @@ func FuzzView(f *testing.F) {
 		for i := range c.Parts {
 			p := &c.Parts[i]
 			for _, r := range rules {
-				_ = r.rule.CheckWrite(p, c.Author.Role)
+				_ = r.rule.Collection().CheckWrite(p, c.Author.Role)
 			}
 			var rec crdt.Record
 			if len(rec.Missing(p)) > 0 || rec.Check(c, p) != nil {

@@ -20,6 +20,27 @@ func at(minutes int) clock.Stamp {
 	return clock.NewStamp(noon.Time().Add(time.Duration(minutes)*time.Minute), 0)
 }
 
+// compiled are the rules of one collection, under the roles of the ward.
+func compiled(c merge.Collection) *merge.CollectionRules {
+	p := merge.Policy{Name: "test", Version: 1, Roles: []string{"chief", "doctor", "nurse", "clerk", "pharmacist"},
+		Collections: map[string]merge.Collection{"medication": c}}
+	rules, findings := p.Compile(nil)
+	if err := findings.Err(); err != nil {
+		panic(err)
+	}
+	medication, err := rules.Collection("medication")
+	if err != nil {
+		panic(err)
+	}
+	return medication
+}
+
+// steps are the rules of a register that is resolved by them.
+func steps(in ...merge.Step) *merge.FieldRules {
+	return compiled(merge.Collection{Fields: map[string]merge.FieldRule{
+		"dose": {Type: crdt.TypeRegister, Resolve: in}}}).Field("dose")
+}
+
 // device is one replica of one record. What it writes and receives are bytes.
 type device struct {
 	origin  clock.Origin

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
+	"github.com/google/go-cmp/cmp"
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/gen"
 	"github.com/leanovate/gopter/prop"
@@ -50,9 +52,10 @@ func candidateSet(xs []uint16) []merge.Candidate {
 // A resolver names the winner of a set. The laws are about any of them.
 type resolver func(set []merge.Candidate) crdt.EntryID
 
-func byStepsOf(steps ...merge.Step) resolver {
+func byStepsOf(in ...merge.Step) resolver {
+	rules := steps(in...)
 	return func(set []merge.Candidate) crdt.EntryID {
-		return set[merge.Resolve(set, steps).Winner].Entry
+		return set[rules.Resolve(set, nil).Winner].Entry
 	}
 }
 
@@ -112,25 +115,50 @@ func laws(r resolver, set []merge.Candidate) error {
 	return errors.Join(lawOfOrder(r, set), lawOfLosers(r, set), lawOfCycles(r, set))
 }
 
-// someSteps is every nesting of a few steps, in every order.
-func someSteps() (rules [][]merge.Step) {
-	steps := []merge.Step{merge.Authority("doctor", "nurse"), merge.Authority("clerk"), merge.Latest, merge.Earliest}
-	for _, order := range permutations(len(steps)) {
-		var rule []merge.Step
-		for _, i := range order {
-			rule = append(rule, steps[i])
+// someRules nests a few steps in every order, with and without an end that
+// always decides.
+func someRules() (rules []resolver) {
+	narrow := []merge.Step{merge.Authority("doctor", "nurse"), merge.Authority("clerk"), merge.Seniority,
+		merge.Window("noon", "nurse"), merge.Rank("[candidate.actor]"), merge.Rank("candidate.value"), merge.Go("even", 1)}
+	for i, first := range narrow {
+		for _, second := range append(slices.Delete(slices.Clone(narrow), i, i+1), merge.Step{}) {
+			for _, last := range []merge.Step{merge.Latest, merge.Earliest, merge.Review, {}} {
+				rule := slices.DeleteFunc([]merge.Step{first, second, last}, func(s merge.Step) bool { return s.Do == merge.StepNone })
+				rules = append(rules, byRule(merge.FieldRule{Type: crdt.TypeRegister, Of: merge.Integer, Resolve: rule}))
+			}
 		}
-		rules = append(rules, rule)
 	}
-	return append(rules, nil, steps[:1], steps[1:2], steps[:2], steps[2:3], steps[3:])
+	return append(rules, byRule(merge.FieldRule{Type: crdt.TypeRegister}))
+}
+
+// byRule is the resolver of a rule of any sort, with a window and a function
+// to refer to.
+func byRule(r merge.FieldRule) resolver {
+	p := merge.Policy{Name: "laws", Version: 1, Roles: roles,
+		Windows:     map[string][]merge.Interval{"noon": {{From: noon.Time(), To: noon.Time().Add(time.Millisecond)}}},
+		Collections: map[string]merge.Collection{"c": {Fields: map[string]merge.FieldRule{"f": r}}}}
+	rules, findings := p.Compile(merge.Functions{"even@1": func(c *merge.Candidate, _ *merge.Facts) merge.Key {
+		return merge.KeyOf(merge.Bool(c.Value.(int64)%2 == 0))
+	}})
+	if err := findings.Err(); err != nil {
+		panic(err)
+	}
+	c, err := rules.Collection("c")
+	if err != nil {
+		panic(err)
+	}
+	return func(set []merge.Candidate) crdt.EntryID {
+		return set[c.Field("f").Resolve(set, nil).Winner].Entry
+	}
 }
 
 func TestLawsOfResolve(t *testing.T) {
-	rules := someSteps()
-	forAll(t, "laws", 100, 9, func(xs []uint16) error {
-		for _, rule := range rules {
-			if err := laws(byStepsOf(rule...), candidateSet(xs)); err != nil {
-				return fmt.Errorf("%v: %w", rule, err)
+	rules := someRules()
+	forAll(t, "laws", 40, 9, func(xs []uint16) error {
+		set := candidateSet(xs)
+		for i, rule := range rules {
+			if err := laws(rule, set); err != nil {
+				return fmt.Errorf("rule %d: %w", i, err)
 			}
 		}
 		return nil
@@ -183,9 +211,10 @@ func TestLawsHaveTeeth(t *testing.T) {
 
 // The specification: sort by all that the rule says at once, take the last.
 func TestResolveAgainstSpecification(t *testing.T) {
+	rules := steps(merge.Authority("doctor", "nurse"), merge.Latest)
 	forAll(t, "specification", 500, 40, func(xs []uint16) error {
 		set := candidateSet(xs)
-		got := merge.Resolve(set, []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest})
+		got := rules.Resolve(set, nil)
 		if len(set) == 0 {
 			if got != (merge.Resolution{Winner: -1, By: merge.BySole, Step: -1}) {
 				return fmt.Errorf("of nothing: %+v", got)
@@ -231,13 +260,11 @@ func TestResolution(t *testing.T) {
 		{"no step prefers anyone", set, []merge.Step{clerks}, merge.ByEntry, 0},
 		{"default", set, nil, merge.ByStep, 0},
 		{"second step", set[:3], []merge.Step{authority, merge.Earliest}, merge.ByStep, 1},
-		{"nil steps are passed over", set[:3], []merge.Step{nil, clerks, merge.Latest}, merge.ByStep, 2},
-		{"nothing after latest", []merge.Candidate{set[1], set[3]}, []merge.Step{merge.Latest, authority}, merge.ByEntry, 0},
-		{"only nil", set, []merge.Step{nil}, merge.ByEntry, -1},
+		{"no step prefers anyone, then latest", set[:3], []merge.Step{clerks, merge.Latest}, merge.ByStep, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := merge.Resolve(tt.set, tt.steps); got.By != tt.by || got.Step != tt.step {
+			if got := steps(tt.steps...).Resolve(tt.set, nil); got.By != tt.by || got.Step != tt.step {
 				t.Errorf("got %+v, want %v at %d", got, tt.by, tt.step)
 			}
 		})
@@ -249,8 +276,8 @@ func TestResolveLeavesTheSetAlone(t *testing.T) {
 	set := candidateSet([]uint16{1, 2, 3, 101, 202})
 	slices.Reverse(set)
 	before := slices.Clone(set)
-	merge.Resolve(set, []merge.Step{merge.Authority("nurse"), merge.Latest})
-	if !slices.Equal(before, set) {
-		t.Errorf("got %+v, want %+v", set, before)
+	steps(merge.Authority("nurse"), merge.Latest).Resolve(set, nil)
+	if diff := cmp.Diff(before, set); diff != "" {
+		t.Errorf("the set (-before +after):\n%s", diff)
 	}
 }

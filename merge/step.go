@@ -1,112 +1,154 @@
 package merge
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/concord-crdt/concord/clock"
-	"github.com/concord-crdt/concord/codec"
-	"github.com/concord-crdt/concord/crdt"
 )
 
-// Candidate is one of the values that a register may show: a sibling, with
-// what a step may read of the change that wrote it.
-type Candidate struct {
-	Value  any
-	Actor  string
-	Role   string
-	Intent crdt.Intent
-	Stamp  clock.Stamp // effective
-	Entry  crdt.EntryID
-}
-
-// Compare orders candidates canonically: by entry.
-func (c *Candidate) Compare(o *Candidate) int { return c.Entry.Compare(o.Entry) }
-
-// Step is one rule of an overlay. It gives each candidate a key, and those with
-// the greatest go on to the next step. It compares nothing itself.
+// Step is one rule of an overlay. It gives each candidate a key, or keeps some
+// of them; what is left goes on to the next step. It compares no two candidates,
+// so nothing can be intransitive.
 //
-// The steps are those of this package: [Latest], [Earliest], [Authority].
-type Step interface {
-	// Key is the candidate's key. set holds all candidates of the register that
-	// are left, in canonical order; it must not be modified.
-	Key(c *Candidate, set []Candidate) Key
-	// String writes the step as people would.
-	String() string
-
-	// final reports whether nothing may come after the step but the entry.
-	final() bool
-	// faults lists what is wrong with the step under the roles of a schema.
-	faults(roles []string) []fault
-	// write appends the canonical form.
-	write(w *codec.Writer)
+// The zero value is no step, and keeps all.
+type Step struct {
+	Do StepKind
+	// Roles of authority and window, highest first; of approve, those whose
+	// verdict counts.
+	Roles []string
+	// Window names the intervals of a window.
+	Window string
+	// Expr is the CEL expression of require (a boolean) and rank (a key: an
+	// integer, string, boolean or timestamp, or a list of these).
+	Expr string
+	// Function and FunctionVersion name a registered function of go.
+	Function        string
+	FunctionVersion uint32
 }
 
-// The tags of steps in the canonical form: never renumbered.
+// StepKind says what a step does. The numbers are part of the digest: they are
+// never changed.
+type StepKind uint8
+
+// The kinds of steps.
 const (
-	tagLatest    = 1
-	tagEarliest  = 2
-	tagAuthority = 3
+	StepNone StepKind = 0
+	// StepLatest keeps the greatest effective stamp: last write wins. Of equal
+	// stamps the greater entry wins, so it always decides.
+	StepLatest StepKind = 1
+	// StepEarliest keeps the least effective stamp: first write wins. It always
+	// decides, in the same way.
+	StepEarliest StepKind = 2
+	// StepAuthority keeps the candidates of the first role in the list that any
+	// candidate has. Roles that are not listed come last.
+	StepAuthority StepKind = 3
+	// StepSeniority keeps the greatest seniority of the authors.
+	StepSeniority StepKind = 4
+	// StepWindow is authority where all candidates lie in one interval of a
+	// window, and keeps all elsewhere.
+	StepWindow StepKind = 5
+	// StepRequire keeps those for which an expression holds. If it holds for
+	// none, the field is unresolved. It is asked about a sole candidate too.
+	StepRequire StepKind = 6
+	// StepRank keeps the greatest key that an expression gives.
+	StepRank StepKind = 7
+	// StepGo keeps the greatest key that a registered function gives.
+	StepGo StepKind = 8
+	// StepMerge keeps all, for types that join by themselves.
+	StepMerge StepKind = 9
+	// StepReview decides nothing: the latest is shown, and a person is asked.
+	StepReview StepKind = 10
+	// StepApprove keeps, of the approved candidates, the one with the latest
+	// stamp. If none is approved, nothing is shown. It is asked about a sole
+	// candidate too.
+	StepApprove StepKind = 11
 )
 
-type stampStep uint8
+var stepNames = [...]string{
+	StepNone: "none", StepLatest: "latest", StepEarliest: "earliest", StepAuthority: "authority",
+	StepSeniority: "seniority", StepWindow: "window", StepRequire: "require", StepRank: "rank",
+	StepGo: "go", StepMerge: "merge", StepReview: "review", StepApprove: "approve",
+}
 
-const (
-	// Latest prefers the greatest effective stamp: last write wins. Of equal
-	// stamps the greater entry wins, so this step always decides.
-	Latest stampStep = tagLatest
-	// Earliest prefers the least effective stamp: first write wins. Of equal
-	// stamps the greater entry wins, so this step always decides.
-	Earliest stampStep = tagEarliest
+// String is the word for the kind in a policy file.
+func (k StepKind) String() string { return nameOf("step", stepNames[:], int(k)) }
+
+// The steps that need nothing to be said. They must not be modified.
+var (
+	Latest    = Step{Do: StepLatest}
+	Earliest  = Step{Do: StepEarliest}
+	Seniority = Step{Do: StepSeniority}
+	Merge     = Step{Do: StepMerge}
+	Review    = Step{Do: StepReview}
 )
 
-func (s stampStep) Key(c *Candidate, _ []Candidate) Key {
-	if s == Earliest {
-		return KeyOf(Earlier(c.Stamp))
-	}
-	return KeyOf(Later(c.Stamp))
-}
-
-func (s stampStep) String() string {
-	if s == Earliest {
-		return "earliest"
-	}
-	return "latest"
-}
-
-func (s stampStep) final() bool             { return true }
-func (s stampStep) faults([]string) []fault { return nil }
-func (s stampStep) write(w *codec.Writer)   { w.Byte(byte(s)) }
-
-type authority struct{ roles []string }
-
-// Authority prefers the candidates whose role comes first in the list. Roles
-// that are not listed come last. Candidates of one role go on.
+// Authority prefers the candidates whose role comes first in the list.
 //
 // It decides between writes that did not see each other: whoever corrects a
-// value that they saw replaces it, whatever the roles.
-func Authority(roles ...string) Step { return &authority{slices.Clone(roles)} }
+// value that they saw replaces it, whatever the roles, unless the field is
+// sticky.
+func Authority(roles ...string) Step { return Step{Do: StepAuthority, Roles: slices.Clone(roles)} }
 
-func (a *authority) Key(c *Candidate, _ []Candidate) Key {
-	i := slices.Index(a.roles, c.Role)
-	if i < 0 {
-		i = len(a.roles)
+// Window is [Authority] within the intervals of a window.
+func Window(name string, roles ...string) Step {
+	return Step{Do: StepWindow, Window: name, Roles: slices.Clone(roles)}
+}
+
+// Require keeps the candidates for which a CEL expression holds.
+func Require(expr string) Step { return Step{Do: StepRequire, Expr: expr} }
+
+// Rank keeps the candidates with the greatest key of a CEL expression.
+func Rank(expr string) Step { return Step{Do: StepRank, Expr: expr} }
+
+// Go keeps the candidates with the greatest key of a registered function.
+func Go(name string, version uint32) Step {
+	return Step{Do: StepGo, Function: name, FunctionVersion: version}
+}
+
+// Approve shows the latest candidate that one of the roles has approved.
+func Approve(roles ...string) Step { return Step{Do: StepApprove, Roles: slices.Clone(roles)} }
+
+// String writes the step as people would.
+func (s Step) String() string {
+	switch s.Do {
+	case StepAuthority:
+		return "authority: " + strings.Join(s.Roles, ", ")
+	case StepApprove:
+		return strings.TrimSuffix("approve: "+strings.Join(s.Roles, ", "), ": ")
+	case StepWindow:
+		return fmt.Sprintf("window %s: %s", s.Window, strings.Join(s.Roles, ", "))
+	case StepRequire, StepRank:
+		return s.Do.String() + ": " + s.Expr
+	case StepGo:
+		return "go: " + s.function()
 	}
-	return KeyOf(Int(-int64(i)))
+	return s.Do.String()
 }
 
-func (a *authority) String() string { return "authority: " + strings.Join(a.roles, ", ") }
+// function is the name of a registered function with its version.
+func (s Step) function() string { return FunctionName(s.Function, s.FunctionVersion) }
 
-func (a *authority) final() bool { return false }
+// FunctionName is how a policy names a registered function: NAME@VERSION.
+func FunctionName(name string, version uint32) string {
+	return name + "@" + strconv.FormatUint(uint64(version), 10)
+}
 
-func (a *authority) faults(roles []string) []fault {
-	if len(a.roles) == 0 {
-		return []fault{{"authority names no roles", "list them, highest first"}}
+// parseFunction is the inverse of FunctionName.
+func parseFunction(s string) (name string, version uint32, ok bool) {
+	name, v, found := strings.Cut(s, "@")
+	n, err := strconv.ParseUint(v, 10, 32)
+	return name, uint32(n), found && err == nil && name != "" && n > 0 && FunctionName(name, uint32(n)) == s
+}
+
+// final reports whether nothing has a say after the step.
+func (s Step) final() bool {
+	switch s.Do {
+	case StepLatest, StepEarliest, StepMerge, StepReview, StepApprove:
+		return true
 	}
-	return roleFaults("authority", a.roles, roles)
+	return false
 }
 
-func (a *authority) write(w *codec.Writer) {
-	w.Byte(tagAuthority)
-	writeNames(w, a.roles)
-}
+// alone reports whether the step is asked about a sole candidate.
+func (s Step) alone() bool { return s.Do == StepRequire || s.Do == StepApprove }

@@ -3,12 +3,13 @@ package merge
 import (
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 )
 
-// RecordView is what a record shows under a schema: a pure function of the
+// RecordView is what a record shows under the rules of its collection: a pure function of the
 // two. It shares nothing with the record, and may be kept.
 type RecordView struct {
 	// Exists reports whether a birth is live. Without one there are no fields.
@@ -26,10 +27,10 @@ type RecordView struct {
 type FieldView struct {
 	Name string
 	Type crdt.Type
-	// Declared reports whether the schema has the field.
+	// Declared reports whether the policy has the field.
 	Declared bool
 	// Absent means that nothing is here which can be read as Type: either the
-	// schema's type was never written and another was, or this version does not
+	// policy's type was never written and another was, or this version does not
 	// know the type. Value is then nil.
 	Absent bool
 	// Value is the winner's value for a register; int64 for a counter, or
@@ -52,65 +53,88 @@ type FieldView struct {
 }
 
 // View shows a record under the rules of its collection; nil stands for no
-// rules. Equal states give equal views under equal schemas, whatever the order
-// in which changes arrived. Nothing is written back: the record and its digest
-// are the same before and after.
+// rules. Equal states give equal views under equal rules, whatever the order in
+// which changes arrived. Nothing is written back: the record and its digest are
+// the same before and after.
 //
-// View is O(state shown); a register costs O(siblings · steps).
-func View(r *crdt.Record, c *Collection) RecordView {
-	if c == nil {
-		c = &everything
-	}
-	v := RecordView{Births: r.Live(c.Delete), Version: r.Vector().Clone()}
+// View is O(state shown); a register costs O(siblings · steps), and what
+// expressions cost.
+func View(r *crdt.Record, c *CollectionRules) RecordView {
+	policy := c.Collection().Delete
+	v := RecordView{Births: r.Live(policy), Version: r.Vector().Clone()}
 	if v.Exists = len(v.Births) > 0; !v.Exists {
 		return v
 	}
-	v.Fields = viewFields(slices.Collect(r.Fields(c.Delete)), c.rule)
+	groups := byName(slices.Collect(r.Fields(policy)))
+	v.Fields = make([]FieldView, len(groups))
+	done := make([]bool, len(groups))
+	facts := Facts{Record: func(name string) (any, bool) {
+		i, ok := slices.BinarySearchFunc(groups, name, func(g []crdt.Field, name string) int { return strings.Compare(g[0].Name(), name) })
+		if !ok || !done[i] || v.Fields[i].Absent {
+			return nil, false
+		}
+		return v.Fields[i].Value, true
+	}}
+	// A rule reads fields of lower levels only.
+	for level := range c.depth() + 1 {
+		for i, g := range groups {
+			if rules := c.Field(g[0].Name()); rules.level == level {
+				v.Fields[i], done[i] = viewName(g, rules, &facts), true
+			}
+		}
+	}
 	return v
 }
 
-// viewFields shows fields that come sorted by name, then type.
-func viewFields(fields []crdt.Field, rule func(string) (FieldRule, bool)) []FieldView {
+// depth is the highest level of a field.
+func (c *CollectionRules) depth() int {
+	if c == nil {
+		return 0
+	}
+	return c.levels
+}
+
+// byName puts the fields of one name together. They come sorted by name, then
+// type, and stay so.
+func byName(fields []crdt.Field) (groups [][]crdt.Field) {
 	fields = slices.DeleteFunc(fields, func(f crdt.Field) bool { return f.Type() == crdt.TypeElement })
-	views := make([]FieldView, 0, len(fields))
 	for len(fields) > 0 {
 		n := 1
 		for n < len(fields) && fields[n].Name() == fields[0].Name() {
 			n++
 		}
-		r, declared := rule(fields[0].Name())
-		views = append(views, viewName(fields[:n], r, declared))
+		groups = append(groups, fields[:n])
 		fields = fields[n:]
 	}
-	return views
+	return groups
 }
 
-// viewName shows what is under one name: the schema's type, else the one of
+// viewName shows what is under one name: the policy's type, else the one of
 // the smallest tag, and the others beside it.
-func viewName(fields []crdt.Field, r FieldRule, declared bool) FieldView {
-	shown := 0
-	if declared && r.Type != crdt.TypeElement {
-		shown = slices.IndexFunc(fields, func(f crdt.Field) bool { return f.Type() == r.Type })
+func viewName(fields []crdt.Field, rules *FieldRules, facts *Facts) FieldView {
+	shown, want := 0, rules.rule.Type
+	if rules.declared && want != crdt.TypeElement {
+		shown = slices.IndexFunc(fields, func(f crdt.Field) bool { return f.Type() == want })
 	}
-	v := FieldView{Name: fields[0].Name(), Type: r.Type, Absent: true, Resolution: Resolution{-1, BySole, -1}}
+	v := FieldView{Name: fields[0].Name(), Type: want, Absent: true, Resolution: Resolution{Winner: -1, Step: -1}}
 	if shown >= 0 {
-		v = viewField(fields[shown], r)
+		v = viewField(fields[shown], rules, facts)
 	}
-	v.Declared = declared
+	v.Declared = rules.declared
 	for i, f := range fields {
 		if i != shown {
-			v.Shadowed = append(v.Shadowed, viewField(f, FieldRule{}))
+			v.Shadowed = append(v.Shadowed, viewField(f, &undeclared, facts))
 		}
 	}
 	return v
 }
 
-func viewField(f crdt.Field, r FieldRule) FieldView {
-	v := FieldView{Name: f.Name(), Type: f.Type(), Resolution: Resolution{-1, BySole, -1}}
+func viewField(f crdt.Field, rules *FieldRules, facts *Facts) FieldView {
+	v := FieldView{Name: f.Name(), Type: f.Type(), Resolution: Resolution{Winner: -1, Step: -1}}
 	switch f.Type() {
 	case crdt.TypeRegister, crdt.TypeGroup:
 		v.Candidates = candidates(f.Candidates())
-		v.Resolution = Resolve(v.Candidates, r.Resolve)
+		v.Resolution = rules.Resolve(v.Candidates, facts)
 		v.Concurrent = len(v.Candidates) > 1
 		if w := v.Resolution.Winner; w >= 0 {
 			v.Value = v.Candidates[w].Value
@@ -131,10 +155,11 @@ func viewField(f crdt.Field, r FieldRule) FieldView {
 	case crdt.TypeBounded:
 		v.Value = exact(f.Bounded().Value)
 	case crdt.TypeProposal:
-		v.viewProposals(f)
+		v.viewProposals(f, rules, facts)
 	case crdt.TypeMap:
-		below := FieldRule{Of: r.Of, Resolve: r.Resolve}
-		v.Fields = viewFields(slices.Collect(f.Kids()), func(string) (FieldRule, bool) { return below, false })
+		for _, g := range byName(slices.Collect(f.Kids())) {
+			v.Fields = append(v.Fields, viewName(g, rules.below(), facts))
+		}
 		v.Value = values(v.Fields)
 	case crdt.TypeText:
 		v.Value = f.Text()
@@ -144,20 +169,39 @@ func viewField(f crdt.Field, r FieldRule) FieldView {
 	return v
 }
 
+// below is the rule of what stands under the keys of a map: the map's steps,
+// and no type.
+func (f *FieldRules) below() *FieldRules {
+	if !f.declared {
+		return f
+	}
+	below := *f
+	below.declared = false
+	return &below
+}
+
 // viewProposals shows the accepted proposal, and offers all of them.
-func (v *FieldView) viewProposals(f crdt.Field) {
-	var all []crdt.Candidate
-	for _, p := range f.Proposals() {
-		all = append(all, p.Candidate)
+func (v *FieldView) viewProposals(f crdt.Field, rules *FieldRules, facts *Facts) {
+	proposals := f.Proposals()
+	all := make([]crdt.Candidate, len(proposals))
+	for i, p := range proposals {
+		all[i] = p.Candidate
 	}
 	v.Candidates = candidates(all)
-	c, ok := f.Accepted()
-	if !ok {
-		return
+	for i, p := range proposals {
+		v.Candidates[i].Verdict = p.Verdict
 	}
-	v.Value = c.Value
-	v.Resolution.Winner = slices.IndexFunc(v.Candidates, func(x Candidate) bool { return x.Entry == c.ID })
+	if !rules.alone {
+		rules = &anyApproval
+	}
+	v.Resolution = rules.Resolve(v.Candidates, facts)
+	if c, ok := v.Winner(); ok {
+		v.Value = c.Value
+	}
 }
+
+// anyApproval is the rule of a proposal that the policy does not have.
+var anyApproval = FieldRules{steps: []compiledStep{{Step: Step{Do: StepApprove}}}, alone: true}
 
 func valuesOf(cs []Candidate) []any {
 	vs := make([]any, len(cs))

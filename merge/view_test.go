@@ -96,19 +96,19 @@ func TestCounterBeyond64Bits(t *testing.T) {
 	}
 }
 
-// Two replicas treat one name as two types. Both stay: the schema's shows, else
+// Two replicas treat one name as two types. Both stay: the policy's shows, else
 // the one of the smaller tag, and the other is reported.
 func TestTwoTypesUnderOneName(t *testing.T) {
 	a, b := newDevice(1), newDevice(2)
 	b.receive(t, a.write(t, nurse, at(0), nil, func(e *crdt.RecordEditor) { _ = e.Counter("given").Add(2) }))
 	b.write(t, nurse, at(1), nil, func(e *crdt.RecordEditor) { _ = e.Register("given").Set("twice") })
 
-	declared := func(x crdt.Type) *merge.Collection {
-		return &merge.Collection{Fields: map[string]merge.FieldRule{"given": {Type: x}}}
+	declared := func(x crdt.Type) *merge.CollectionRules {
+		return compiled(merge.Collection{Fields: map[string]merge.FieldRule{"given": {Type: x}}})
 	}
 	tests := []struct {
 		name     string
-		rule     *merge.Collection
+		rule     *merge.CollectionRules
 		shown    crdt.Type
 		absent   bool
 		value    any
@@ -172,7 +172,7 @@ func TestUnknownType(t *testing.T) {
 	}
 }
 
-// A field that the schema does not have is shown by the default rule.
+// A field that the policy does not have is shown by the default rule.
 func TestUndeclaredField(t *testing.T) {
 	a, b := newDevice(1), newDevice(2)
 	note := func(d *device, who crdt.Author, stamp clock.Stamp, s string) []byte {
@@ -203,12 +203,12 @@ func TestMapRuleBindsBelow(t *testing.T) {
 		return map[string]any{"plan": map[string]any{"day": v,
 			"night": map[string]any{"late": map[string]any{"dose": v}}}}
 	}
-	rule := &merge.Collection{Fields: map[string]merge.FieldRule{
+	rule := compiled(merge.Collection{Fields: map[string]merge.FieldRule{
 		"plan": {Type: crdt.TypeMap, Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest}},
-	}}
+	}})
 	for _, tt := range []struct {
 		name string
-		rule *merge.Collection
+		rule *merge.CollectionRules
 		want int64
 	}{{"authority", rule, 3}, {"default", nil, 7}} {
 		v := merge.View(&a.rec, tt.rule)
@@ -221,7 +221,7 @@ func TestMapRuleBindsBelow(t *testing.T) {
 // A deletion ends the births that it saw. What an edit at the same time does to
 // that is the collection's choice, and a second birth is not touched by it.
 func TestDeletion(t *testing.T) {
-	updateWins := &merge.Collection{Delete: crdt.UpdateWins}
+	updateWins := compiled(merge.Collection{Delete: crdt.UpdateWins})
 	a, b := newDevice(1), newDevice(2)
 	birth := a.set(t, doctor, at(0), 5)
 	b.receive(t, birth)

@@ -13,7 +13,7 @@ import (
 // What [Collection.CheckWrite] refuses a write for.
 var (
 	// ErrFieldType means that a field is written as another type than the
-	// schema's.
+	// policy's.
 	ErrFieldType = errors.New("merge: wrong type of field")
 	// ErrKind means that a value is not of the field's kind.
 	ErrKind = errors.New("merge: wrong kind of value")
@@ -50,7 +50,7 @@ func (c *Collection) CheckWrite(p *crdt.Part, role string) error {
 	}
 	var errs []error
 	for _, kid := range p.Patch.Kids {
-		r, declared := c.rule(kid.Key.Name)
+		r, declared := c.Fields[kid.Key.Name]
 		if !declared {
 			continue
 		}

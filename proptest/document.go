@@ -28,12 +28,12 @@ type Document struct{ *document }
 
 type document struct {
 	replica *Replica
-	rules   *merge.Collection
+	rules   *merge.CollectionRules
 	record  crdt.Record
 	waiting []*crdt.Change // sorted by dot
 }
 
-// View is what the record shows under its schema.
+// View is what the record shows under its policy.
 func (d Document) View() merge.RecordView { return merge.View(&d.record, d.rules) }
 
 // Value is what one field shows, nil if it is not there.
@@ -43,16 +43,16 @@ func (d Document) Value(field string) any { return d.View().Values()[field] }
 func (d Document) Record() *crdt.Record { return &d.record }
 
 // Edit makes one change as an author, who saw the record as it is, and applies
-// it. It returns nil if nothing was altered. A change that the schema refuses is
+// it. It returns nil if nothing was altered. A change that the policy refuses is
 // taken back: the error is that of [merge.Collection.CheckWrite].
 func (d Document) Edit(author crdt.Author, edit func(*crdt.RecordEditor)) (*crdt.Change, error) {
 	r := d.replica
 	dot := clock.Dot{Origin: r.Origin(), N: d.record.Vector().Get(r.Origin()) + 1}
-	e := d.record.Edit(documentKey, crdt.EditOptions{Dot: dot, Delete: d.rules.Delete})
+	e := d.record.Edit(documentKey, crdt.EditOptions{Dot: dot, Delete: d.rules.Collection().Delete})
 	edit(e)
 	part, changed, err := e.Part(false)
 	if err == nil && changed {
-		err = d.rules.CheckWrite(&part, author.Role)
+		err = d.rules.Collection().CheckWrite(&part, author.Role)
 	}
 	if err != nil || !changed {
 		e.Undo()
@@ -139,7 +139,7 @@ func (d Document) encode() []byte {
 	return w.Bytes()
 }
 
-func decodeDocument(rules *merge.Collection, replica *Replica, b []byte) (Document, error) {
+func decodeDocument(rules *merge.CollectionRules, replica *Replica, b []byte) (Document, error) {
 	r := codec.NewReader(b)
 	record, err := crdt.DecodeRecord(r.Blob("record", maxDocumentBytes))
 	if err = errors.Join(r.Err(), err); err != nil {

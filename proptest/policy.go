@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
 )
 
@@ -18,7 +19,7 @@ import (
 type Policy struct {
 	Name string
 
-	// Steps are those of a schema.
+	// Steps are those of a policy. They may name any roles.
 	Steps []merge.Step
 	// Key gives a candidate its key; the greatest wins, ties go to the greater
 	// entry. It follows from the candidate alone, unless WholeSet says that it may
@@ -47,6 +48,8 @@ type Policy struct {
 	Surroundings []Surrounding
 	// Invariants are what must hold of whatever is shown.
 	Invariants []PolicyInvariant
+
+	rules *merge.FieldRules // Steps, compiled
 }
 
 // Surrounding is something of the device that a rule must not notice: a locale,
@@ -91,7 +94,7 @@ func (p *Policy) show(set []merge.Candidate) any {
 		}
 		return one.Value
 	}
-	return set[merge.Resolve(set, p.Steps).Winner].Value
+	return set[p.rules.Resolve(set, nil).Winner].Value
 }
 
 // canonical is the set in the order in which a key may look at it.
@@ -111,6 +114,7 @@ func (p *Policy) greatest(set []merge.Candidate) int {
 	return best
 }
 
+// validate finds what is wrong with the description, and makes it ready.
 func (p *Policy) validate() error {
 	var faults []error
 	n := 0
@@ -121,6 +125,13 @@ func (p *Policy) validate() error {
 	}
 	if n != 1 {
 		faults = append(faults, fmt.Errorf("proptest: policy %q has %d of Steps, Key, Less, Fold and Show; give one", p.Name, n))
+	}
+	if p.Steps != nil {
+		rules, findings := merge.CompileRule(merge.FieldRule{Type: crdt.TypeRegister, Resolve: p.Steps}, nil)
+		if err := findings.Err(); err != nil {
+			faults = append(faults, fmt.Errorf("proptest: policy %q: %w", p.Name, err))
+		}
+		p.rules = rules
 	}
 	if p.Complete && p.Steps == nil && p.Key == nil {
 		faults = append(faults, fmt.Errorf("proptest: policy %q: Complete is about Steps or a Key", p.Name))

@@ -204,7 +204,7 @@ func complete(p *Policy, set []merge.Candidate) error {
 			}
 			two := []merge.Candidate{set[j], set[i]}
 			tie := p.Key != nil && p.Key(&two[0], two).Compare(p.Key(&two[1], two)) == 0 ||
-				p.Key == nil && merge.Resolve(two, p.Steps).By == merge.ByEntry
+				p.Key == nil && p.rules.Resolve(two, nil).By == merge.ByEntry
 			if tie {
 				return &fault{problem: fmt.Sprintf("nothing decides between %s and %s: the greater entry wins, which nobody chose", letter(two[0]), letter(two[1]))}
 			}

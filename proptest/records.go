@@ -15,23 +15,22 @@ import (
 // Records describes the records of a collection: one operation for each thing
 // that can be done to one of its fields, by each role that may do it, and
 // changes that travel one by one or as whole records, encoded. Views are those
-// of the schema, and one of its invariants holds registers, counters, sets,
+// of the policy, and one of its invariants holds registers, counters, sets,
 // flags, logs, texts and lists against their specifications.
 //
 // Callers add what must hold of their documents to its Invariants, and
 // operations of their own to its Operations.
 //
 // Fields of types that have no operations here (bounded counters, stocks,
-// proposals) are left to the caller's. The error is the schema's, or says that
+// proposals) are left to the caller's. The error is the policy's, or says that
 // no operation is left.
-func Records(s *merge.Schema, collection string) (Type[Document, *crdt.Change], error) {
+func Records(p *merge.Policy, collection string) (Type[Document, *crdt.Change], error) {
 	var t Type[Document, *crdt.Change]
-	if s != nil {
-		if err := s.Validate(); err != nil {
-			return t, fmt.Errorf("proptest: %w", err)
-		}
+	compiled, findings := p.Compile(nil)
+	if err := findings.Err(); err != nil {
+		return t, fmt.Errorf("proptest: %w", err)
 	}
-	rules, err := s.Collection(collection)
+	rules, err := compiled.Collection(collection)
 	if err != nil {
 		return t, fmt.Errorf("proptest: %w", err)
 	}
@@ -56,10 +55,11 @@ func Records(s *merge.Schema, collection string) (Type[Document, *crdt.Change], 
 			return specifyFields(rules, d, seen)
 		}}},
 	}
-	for _, name := range slices.Sorted(maps.Keys(rules.Fields)) {
-		f := &field{name: name, rule: rules.Fields[name], roles: rules.Fields[name].Write}
-		if len(f.roles) == 0 && s != nil {
-			f.roles = s.Roles
+	for _, name := range slices.Sorted(maps.Keys(rules.Collection().Fields)) {
+		rule := rules.Collection().Fields[name]
+		f := &field{name: name, rule: rule, roles: rule.Write}
+		if len(f.roles) == 0 && p != nil {
+			f.roles = p.Roles
 		}
 		t.Operations = append(t.Operations, f.operations()...)
 	}

@@ -18,10 +18,10 @@ type fieldSpecification struct {
 }
 
 // specifyFields holds what a document shows against what was done to it.
-func specifyFields(rules *merge.Collection, d Document, seen []Event) error {
+func specifyFields(rules *merge.CollectionRules, d Document, seen []Event) error {
 	shown := d.View()
-	for _, name := range slices.Sorted(maps.Keys(rules.Fields)) {
-		rule := rules.Fields[name]
+	for _, name := range slices.Sorted(maps.Keys(rules.Collection().Fields)) {
+		rule := rules.Field(name)
 		s := &fieldSpecification{}
 		for _, e := range seen {
 			note, ok := e.Note.(*fieldEdit)
@@ -43,9 +43,9 @@ func specifyFields(rules *merge.Collection, d Document, seen []Event) error {
 	return nil
 }
 
-func (s *fieldSpecification) compare(rule merge.FieldRule, got *merge.FieldView) error {
+func (s *fieldSpecification) compare(rule *merge.FieldRules, got *merge.FieldView) error {
 	want := any(nil)
-	switch rule.Type {
+	switch rule.Rule().Type {
 	case crdt.TypeRegister, crdt.TypeGroup:
 		return s.compareRegister(rule, got)
 	case crdt.TypeCounter:
@@ -129,7 +129,7 @@ func (s *fieldSpecification) set(holds func(i int) bool) []any {
 
 // compareRegister wants the writes that nobody who wrote had seen, and of these
 // the one that the rule prefers.
-func (s *fieldSpecification) compareRegister(rule merge.FieldRule, got *merge.FieldView) error {
+func (s *fieldSpecification) compareRegister(rule *merge.FieldRules, got *merge.FieldView) error {
 	var want []merge.Candidate
 	for i, x := range s.edits {
 		if s.stands(i, func(j int) bool { return true }) {
@@ -148,7 +148,7 @@ func (s *fieldSpecification) compareRegister(rule merge.FieldRule, got *merge.Fi
 	if err := sameElements(values, wanted); err != nil {
 		return err
 	}
-	winner := want[merge.Resolve(want, rule.Resolve).Winner].Value
+	winner := want[rule.Resolve(want, nil).Winner].Value
 	if x, y := render(got.Value), render(winner); x != y {
 		return fmt.Errorf("shows %s, and is specified as %s", x, y)
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // everyField is a collection with a field of each type that the kit edits.
-func everyField() *merge.Schema {
-	return &merge.Schema{
+func everyField() *merge.Policy {
+	return &merge.Policy{
 		Roles: []string{"doctor", "nurse"},
 		Collections: map[string]merge.Collection{"all": {Fields: map[string]merge.FieldRule{
 			"r": {Type: crdt.TypeRegister, Of: merge.Integer},

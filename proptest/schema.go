@@ -33,14 +33,14 @@ func role(name string) string {
 	return "a " + name
 }
 
-// CheckSchema reports every case that the rules of a schema leave open: for each
+// CheckSchema reports every case that the rules of a policy leave open: for each
 // register, group or map, each pair of roles that may write it, and each order of
 // their writes. The errors are of type [*UndecidedError] and those of
-// [merge.Schema.Validate], joined.
+// [merge.Policy.Validate], joined.
 //
 // It is O(fields · roles²).
-func CheckSchema(s *merge.Schema) error {
-	faults := []error{s.Validate()}
+func CheckSchema(s *merge.Policy) error {
+	faults := []error{s.Validate().Err()}
 	for _, collection := range slices.Sorted(maps.Keys(s.Collections)) {
 		fields := s.Collections[collection].Fields
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -50,13 +50,17 @@ func CheckSchema(s *merge.Schema) error {
 			default:
 				continue
 			}
+			rules, findings := merge.CompileRule(rule, nil)
+			if findings.Err() != nil {
+				continue // it is among the findings of the whole
+			}
 			roles := rule.Write
 			if len(roles) == 0 {
 				roles = slices.Concat(s.Roles, []string{""})
 			}
 			for i, a := range roles {
 				for _, b := range roles[i:] {
-					if !decides(rule.Resolve, a, b) {
+					if !decides(rules, a, b) {
 						faults = append(faults, &UndecidedError{collection, name, [2]string{a, b}})
 					}
 				}
@@ -66,9 +70,9 @@ func CheckSchema(s *merge.Schema) error {
 	return errors.Join(faults...)
 }
 
-// decides reports whether steps choose between writes of two roles, whichever is
+// decides reports whether a rule chooses between writes of two roles, whichever is
 // the later and whichever has the greater entry.
-func decides(steps []merge.Step, a, b string) bool {
+func decides(rules *merge.FieldRules, a, b string) bool {
 	for order := range 4 {
 		set := []merge.Candidate{{Value: int64(1), Actor: "a", Role: a}, {Value: int64(2), Actor: "b", Role: b}}
 		set[order&1].Stamp = clock.NewStamp(scenario.Start, 0)
@@ -76,7 +80,7 @@ func decides(steps []merge.Step, a, b string) bool {
 		for i := range set {
 			set[i].Entry.Dot = clock.Dot{Origin: newReplica(i ^ order>>1).Origin(), N: 1}
 		}
-		if merge.Resolve(set, steps).By == merge.ByEntry {
+		if rules.Resolve(set, nil).By == merge.ByEntry {
 			return false
 		}
 	}

@@ -20,7 +20,7 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	r.agreed = in.Agreed
 	verdicts := make([]session.Verdict, len(in.Changes))
-	if !r.space.takes(class(r.options.Schema.Priority(in.Scope))) {
+	if !r.space.takes(class(r.options.Policy.Priority(in.Scope))) {
 		r.mu.Unlock()
 		for i := range verdicts {
 			verdicts[i] = refused(session.CodeQuota, "the disk is full")
@@ -215,11 +215,11 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 	return events
 }
 
-// checkWrite refuses what the schema does not allow. It looks at what is written
-// here and not at what arrives: replicas may run with different schemas, and a
+// checkWrite refuses what the policy does not allow. It looks at what is written
+// here and not at what arrives: replicas may run with different policies, and a
 // verdict that hangs on the receiver would tear their states apart.
 func (r *Replica) checkWrite(scope string, c *crdt.Change) error {
-	rule := r.collectionRule(collectionOf(scope))
+	rule := r.collectionRule(collectionOf(scope)).Collection()
 	for i := range c.Parts {
 		if err := rule.CheckWrite(&c.Parts[i], c.Author.Role); err != nil {
 			return fmt.Errorf("record %q: %w", c.Parts[i].Key, err)

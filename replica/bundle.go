@@ -46,7 +46,7 @@ func (r *Replica) export(ctx context.Context, w io.Writer, o ExportOptions) (Clo
 	}
 	slices.SortFunc(status.Scopes, func(a, b session.ScopeStatus) int { return strings.Compare(a.Name, b.Name) })
 	self := r.Origin()
-	out, err := session.NewBundleWriter(w, session.BundleHead{From: self, Wall: clock.NewStamp(r.wall(), 0), Policy: r.options.Schema.Digest()})
+	out, err := session.NewBundleWriter(w, session.BundleHead{From: self, Wall: clock.NewStamp(r.wall(), 0), Policy: r.options.Policy.Digest()})
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func (c *Collection) update(ctx context.Context, key string, create bool, edit f
 	if err := c.check(key); err != nil {
 		return err
 	}
-	err := c.r.transact(ctx, c.r.options.Schema.Scope(c.name, key), func(tx *Tx) error {
+	err := c.r.transact(ctx, c.r.options.Policy.Scope(c.name, key), func(tx *Tx) error {
 		p, err := tx.Record(key)
 		if err != nil {
 			return err
@@ -144,7 +144,7 @@ func (c *Collection) check(key string) error {
 	return checkKey(key)
 }
 
-// View reads a record through the overlay of its schema. A record that does
+// View reads a record through the overlay of its policy. A record that does
 // not exist, or no more, gives [ErrNotFound].
 func (c *Collection) View(ctx context.Context, key string) (View, error) {
 	if err := ctx.Err(); err != nil {
@@ -201,7 +201,7 @@ func (c *Collection) look(ctx context.Context, key string, f func(*open)) error 
 	if err := c.r.usable(); err != nil {
 		return err
 	}
-	name := c.r.options.Schema.Scope(c.name, key)
+	name := c.r.options.Policy.Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err != nil {
 		return fmt.Errorf("%s/%s: %w", c.name, key, err)
@@ -217,7 +217,7 @@ func (c *Collection) cached(key string) (v View, hit bool, err error) {
 	if err := c.r.usable(); err != nil {
 		return View{}, true, err
 	}
-	o := c.r.cache.get(cacheKey{c.r.options.Schema.Scope(c.name, key), key})
+	o := c.r.cache.get(cacheKey{c.r.options.Policy.Scope(c.name, key), key})
 	if o == nil {
 		return View{}, false, nil
 	}
@@ -229,7 +229,7 @@ func (c *Collection) view(key string) (View, error) {
 	if err := c.r.usable(); err != nil {
 		return View{}, err
 	}
-	name := c.r.options.Schema.Scope(c.name, key)
+	name := c.r.options.Policy.Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err != nil {
 		return View{}, err
@@ -352,19 +352,17 @@ func collectionOf(scope string) string {
 	return name
 }
 
-// collectionRule is the schema of a collection; nil if it has none.
-func (r *Replica) collectionRule(name string) *merge.Collection {
-	if c, ok := r.options.Schema.Collections[name]; ok {
-		return &c
+// collectionRule are the rules of a collection; nil if it has none.
+func (r *Replica) collectionRule(name string) *merge.CollectionRules {
+	c, err := r.rules.Collection(name)
+	if err != nil {
+		return nil
 	}
-	return nil
+	return c
 }
 
 func (r *Replica) deletePolicyOf(scope string) crdt.DeletePolicy {
-	if c := r.collectionRule(collectionOf(scope)); c != nil {
-		return c.Delete
-	}
-	return crdt.DeleteWins
+	return r.collectionRule(collectionOf(scope)).Collection().Delete
 }
 
 func (r *Replica) deletePolicy(s *scope) crdt.DeletePolicy { return r.deletePolicyOf(s.name) }

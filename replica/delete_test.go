@@ -11,11 +11,11 @@ import (
 	"github.com/concord-crdt/concord/replica"
 )
 
-// pair opens two replicas with a schema for collection "c".
-func pair(t testing.TB, policy crdt.DeletePolicy) (a, b *replica.Replica) {
-	schema := merge.Schema{Collections: map[string]merge.Collection{"c": {Delete: policy}}}
-	a = openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{Actor: "ana", Schema: schema})
-	b = openStore(t, filepath.Join(t.TempDir(), "b"), replica.Options{Actor: "bo", Schema: schema})
+// pair opens two replicas with a policy for collection "c".
+func pair(t testing.TB, wins crdt.DeletePolicy) (a, b *replica.Replica) {
+	policy := merge.Policy{Collections: map[string]merge.Collection{"c": {Delete: wins}}}
+	a = openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{Actor: "ana", Policy: policy})
+	b = openStore(t, filepath.Join(t.TempDir(), "b"), replica.Options{Actor: "bo", Policy: policy})
 	return a, b
 }
 

@@ -9,10 +9,10 @@
 //     change to a record, [Replica.Transact] one change to several; a change
 //     applies whole or not at all, here and on every peer.
 //   - A [View] is a record as the application reads it, through the overlay of
-//     its schema. It carries a [Version]: a write that cites it ([Record.Saw])
+//     its policy. It carries a [Version]: a write that cites it ([Record.Saw])
 //     supersedes what was on the screen and nothing that arrived since.
 //   - A scope is what a peer takes whole: a collection, or the part of one that
-//     the schema partitions it by. Sessions ([Replica.Sync], [Replica.Serve],
+//     the policy partitions it by. Sessions ([Replica.Sync], [Replica.Serve],
 //     [Replica.SyncConn]) exchange what the other side lacks, over any stream.
 //
 // Every change that was made here or received has exactly one [Fate]: applied,

@@ -52,10 +52,10 @@ func Example() {
 }
 
 // A form was open while the doctor's value arrived. The nurse did not see it,
-// so her write does not replace it; whose counts is the schema's to say.
+// so her write does not replace it; whose counts is the policy's to say.
 func ExampleRecord_Saw() {
 	ctx := context.Background()
-	schema := merge.Schema{
+	policy := merge.Policy{
 		Roles: []string{"doctor", "nurse"},
 		Collections: map[string]merge.Collection{"medication": {Fields: map[string]merge.FieldRule{
 			"dose": {Type: crdt.TypeRegister, Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest}},
@@ -66,7 +66,7 @@ func ExampleRecord_Saw() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	r, err := replica.Open(dir, replica.Options{Actor: "nils", Role: "nurse", Schema: schema, Durability: replica.Relaxed})
+	r, err := replica.Open(dir, replica.Options{Actor: "nils", Role: "nurse", Policy: policy, Durability: replica.Relaxed})
 	if err != nil {
 		log.Fatal(err)
 	}

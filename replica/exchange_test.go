@@ -64,15 +64,15 @@ func TestFirstSyncAfterTenThousandOfflineWrites(t *testing.T) {
 // TestFormOpenedBeforeTheDoctorsValueArrived is the history behind supersedes:
 // what the nurse's replica had is not what the nurse saw.
 func TestFormOpenedBeforeTheDoctorsValueArrived(t *testing.T) {
-	schema := merge.Schema{
+	policy := merge.Policy{
 		Roles: []string{"doctor", "nurse"},
 		Collections: map[string]merge.Collection{"medication": {Fields: map[string]merge.FieldRule{
 			"dose": {Type: crdt.TypeRegister, Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest}},
 		}}},
 	}
 	ctx := context.Background()
-	doctor := openStore(t, filepath.Join(t.TempDir(), "d"), replica.Options{Actor: "dora", Role: "doctor", Schema: schema})
-	nurse := openStore(t, filepath.Join(t.TempDir(), "n"), replica.Options{Actor: "nils", Role: "nurse", Schema: schema})
+	doctor := openStore(t, filepath.Join(t.TempDir(), "d"), replica.Options{Actor: "dora", Role: "doctor", Policy: policy})
+	nurse := openStore(t, filepath.Join(t.TempDir(), "n"), replica.Options{Actor: "nils", Role: "nurse", Policy: policy})
 	update(t, nurse, "medication", "17", func(p *replica.Record) error { return p.Register("dose").Set(5) })
 	exchange(t, nurse, doctor, replica.SyncOptions{})
 	form, err := nurse.Collection("medication").View(ctx, "17")

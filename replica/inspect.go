@@ -33,7 +33,7 @@ func (c *Collection) Read(ctx context.Context, key string, f func(*crdt.Record) 
 	if err := c.r.usable(); err != nil {
 		return err
 	}
-	name := c.r.options.Schema.Scope(c.name, key)
+	name := c.r.options.Policy.Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err == nil {
 		err = f(o.record)

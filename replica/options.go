@@ -30,7 +30,11 @@ type Options struct {
 	Actor string // who writes, unless a write says otherwise
 	Role  string
 
-	Schema merge.Schema // zero: fields take their type from their first use
+	// Policy says what the records are, and who decides about them. Zero: fields
+	// take their type from their first use. It must not be modified afterwards.
+	Policy merge.Policy
+	// Functions are the rules written in Go that the policy may name.
+	Functions merge.Functions
 
 	Durability  Durability
 	DisableDisk bool // keep everything in memory; for tests and replays
@@ -127,7 +131,7 @@ func (o Options) Validate() error {
 	if err := o.Space.validate(); err != nil {
 		errs = append(errs, err)
 	}
-	if err := o.Schema.Validate(); err != nil {
+	if err := o.Policy.Validate().Err(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

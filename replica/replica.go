@@ -24,6 +24,7 @@ import (
 type Replica struct {
 	path    string
 	options Options
+	rules   *merge.Rules // of the policy
 	log     hclog.Logger
 	store   store
 	sideIO  sideFile
@@ -67,9 +68,14 @@ func Open(dir string, o Options) (*Replica, error) {
 		return nil, err
 	}
 	o.defaults()
+	rules, findings := o.Policy.Compile(o.Functions)
+	if err := findings.Err(); err != nil {
+		return nil, fmt.Errorf("replica: %w", err)
+	}
 	r := &Replica{
 		path:    dir,
 		options: o,
+		rules:   rules,
 		log:     o.Logger.Named("replica"),
 		cache:   newCache(o.CacheBytes),
 	}
@@ -79,6 +85,9 @@ func Open(dir string, o Options) (*Replica, error) {
 	}
 	if err := r.begin(); err != nil {
 		return nil, errors.Join(err, r.witness.close(), r.store.close())
+	}
+	for _, f := range findings {
+		r.log.Warn("policy", "at", f.Place(), "problem", f.Problem, "remedy", f.Remedy)
 	}
 	r.log.Debug("opened", "path", dir, "origin", r.origin.String(), "scopes", len(r.scopes))
 	return r, nil
@@ -269,8 +278,8 @@ func (r *Replica) Origin() clock.Origin {
 // Path is the directory that the replica was opened in.
 func (r *Replica) Path() string { return r.path }
 
-// Schema is the schema that the replica was opened with.
-func (r *Replica) Schema() merge.Schema { return r.options.Schema }
+// Policy is the policy that the replica was opened with. It must not be modified.
+func (r *Replica) Policy() merge.Policy { return r.options.Policy }
 
 // wall is the wall clock.
 func (r *Replica) wall() time.Time { return r.options.Wall() }

@@ -102,7 +102,7 @@ func (r *Replica) newCore(o SyncOptions) (*session.Core, error) {
 	}
 	c := o.Session
 	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
-	c.PolicyDigest = r.options.Schema.Digest()
+	c.PolicyDigest = r.options.Policy.Digest()
 	c.Self = r.Origin()
 	c.Wall = r.options.Wall
 	if err := c.Validate(); err != nil {

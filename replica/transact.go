@@ -84,7 +84,7 @@ func (tx *Tx) Record(key string) (*Record, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	if want := tx.r.options.Schema.Scope(collectionOf(tx.name), key); want != tx.name {
+	if want := tx.r.options.Policy.Scope(collectionOf(tx.name), key); want != tx.name {
 		return nil, fmt.Errorf("replica: record %q belongs to scope %q, the change to %q; a change cannot span scopes", key, want, tx.name)
 	}
 	o, err := tx.r.record(tx.scope, tx.name, key)
@@ -136,7 +136,7 @@ func checkKey(key string) error {
 func validUTF8(s string) bool { return strings.ToValidUTF8(s, "") == s }
 
 // Transact makes one change over several records of a scope. scope is a
-// collection, or the part of one that a schema partitions it by. The first
+// collection, or the part of one that a policy partitions it by. The first
 // error of edit, or of any field, aborts it and nothing is changed.
 //
 // edit runs with the replica locked: it must not call the replica, and should

@@ -17,10 +17,10 @@ import (
 	"github.com/concord-crdt/concord/replica/session"
 )
 
-// wardSchema are the rules of the ward. Of doses that were written apart the
+// wardPolicy are the rules of the ward. Of doses that were written apart the
 // doctor's is shown.
-func wardSchema() merge.Schema {
-	return merge.Schema{
+func wardPolicy() merge.Policy {
+	return merge.Policy{
 		Roles: []string{"doctor", "nurse"},
 		Collections: map[string]merge.Collection{
 			"patients": {
@@ -48,7 +48,7 @@ type device struct {
 type ward struct {
 	*env
 	ctx                    context.Context
-	schema                 merge.Schema
+	policy                 merge.Policy
 	station, tablet, phone *device
 	address                string
 	ended                  chan session.Report // of the station's sessions
@@ -57,13 +57,13 @@ type ward struct {
 }
 
 func openWard(ctx context.Context, e *env, dir string, o replica.Options) (*ward, error) {
-	w := &ward{env: e, ctx: ctx, schema: wardSchema(), ended: make(chan session.Report, 1), facts: map[string]any{}}
+	w := &ward{env: e, ctx: ctx, policy: wardPolicy(), ended: make(chan session.Report, 1), facts: map[string]any{}}
 	w.stop = func() error { return nil }
 	w.station = &device{name: "station", person: "ward", role: ""}
 	w.tablet = &device{name: "tablet", person: "Nora", role: "nurse"}
 	w.phone = &device{name: "phone", person: "Deniz", role: "doctor"}
 	for _, d := range w.devices() {
-		o.Actor, o.Role, o.Schema = d.person, d.role, w.schema
+		o.Actor, o.Role, o.Policy = d.person, d.role, w.policy
 		r, err := replica.Open(filepath.Join(dir, d.name), o)
 		if err != nil {
 			return nil, errors.Join(err, w.close())
@@ -162,5 +162,5 @@ func (w *ward) fingerprint(d *device) (hash string, records int, err error) {
 }
 
 func (w *ward) writeRecord(to io.Writer, v *replica.View) error {
-	return json.NewEncoder(to).Encode(jsonRecord(v, w.schema))
+	return json.NewEncoder(to).Encode(jsonRecord(v, w.policy))
 }

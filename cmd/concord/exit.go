@@ -34,7 +34,7 @@ var exitCodes = []struct {
 	{exitLocked, "locked", "another process has the store open"},
 	{exitNotFound, "not-found", "no such record or field"},
 	{exitNoStore, "no-store", "the directory is not a store"},
-	{exitDenied, "denied", "the schema does not let this role write so"},
+	{exitDenied, "denied", "the policy does not let this role write so"},
 }
 
 // exitCode is the code for an error that a command returned.

@@ -73,7 +73,7 @@ func (e *env) export(ctx context.Context, r *replica.Replica, names []string) er
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	out := bufio.NewWriter(e.stdout)
 	for _, name := range names {
-		x := exporter{env: e, out: out, policy: r.Schema().Collections[name].Delete}
+		x := exporter{env: e, out: out, policy: r.Policy().Collections[name].Delete}
 		if err := x.collection(ctx, r.Collection(name)); err != nil {
 			return err
 		}

@@ -96,7 +96,7 @@ func (x *exporter) portableFields(fields []merge.FieldView, path string, rec *cr
 		var under []any // the types under the name
 		for _, one := range append([]*merge.FieldView{f}, pointers(f.Shadowed)...) {
 			if one.Absent && one.Type == crdt.TypeElement || one.Absent && one.Type.Known() && len(f.Shadowed) > 0 {
-				continue // nothing was written as the type that the schema wants
+				continue // nothing was written as the type that the policy wants
 			}
 			if isTrace(one, rec != nil) {
 				continue

@@ -53,7 +53,7 @@ but kept beside your value.`,
 				if token {
 					return e.printToken(&v)
 				}
-				return e.printView(&v, r.Schema(), path)
+				return e.printView(&v, r.Policy(), path)
 			})
 		},
 	}
@@ -77,8 +77,8 @@ func (e *env) printToken(v *replica.View) error {
 	return nil
 }
 
-func (e *env) printView(v *replica.View, schema merge.Schema, path []string) error {
-	rules := rulesOf(schema, v.Collection)
+func (e *env) printView(v *replica.View, policy merge.Policy, path []string) error {
+	rules := rulesOf(policy, v.Collection)
 	switch {
 	case path != nil:
 		f, found := findField(&v.RecordView, path)
@@ -91,7 +91,7 @@ func (e *env) printView(v *replica.View, schema merge.Schema, path []string) err
 		}
 		return e.printValue(f)
 	case e.flags.json:
-		return e.printJSON(jsonRecord(v, schema))
+		return e.printJSON(jsonRecord(v, policy))
 	}
 	e.printf("%s\n", plain(v.Collection+"/"+v.Key))
 	if len(v.Fields) == 0 {

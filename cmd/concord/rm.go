@@ -86,7 +86,7 @@ func (e *env) removeOne(ctx context.Context, r *replica.Replica, name string, ci
 	if err != nil && !gone {
 		return err
 	}
-	policy := r.Schema().Collections[collection].Delete
+	policy := r.Policy().Collections[collection].Delete
 	if e.flags.json {
 		return e.printJSON(map[string]any{"record": name, "deleted": gone, "policy": policyName(policy), "version": v.String()})
 	}

@@ -51,8 +51,8 @@ type intentJSON struct {
 	Key    string `json:"key"`
 }
 
-func jsonRecord(v *replica.View, schema merge.Schema) recordJSON {
-	return recordJSON{v.Collection, v.Key, v.Version.String(), jsonFields(v.Fields, rulesOf(schema, v.Collection))}
+func jsonRecord(v *replica.View, policy merge.Policy) recordJSON {
+	return recordJSON{v.Collection, v.Key, v.Version.String(), jsonFields(v.Fields, rulesOf(policy, v.Collection))}
 }
 
 func jsonFields(fields []merge.FieldView, rules map[string]merge.FieldRule) map[string]fieldJSON {
@@ -107,8 +107,8 @@ func jsonDot(d clock.Dot) string {
 }
 
 // rulesOf are the rules of a collection's fields.
-func rulesOf(schema merge.Schema, collection string) map[string]merge.FieldRule {
-	return schema.Collections[collection].Fields
+func rulesOf(policy merge.Policy, collection string) map[string]merge.FieldRule {
+	return policy.Collections[collection].Fields
 }
 
 // below gives what is in a map the rule of the map.
@@ -125,10 +125,8 @@ func decidedBy(f *merge.FieldView, rule merge.FieldRule) string {
 	if f.Resolution.By == merge.ByEntry {
 		return "a tie; the order of the replicas' names"
 	}
-	steps := rule.Resolve
-	if len(steps) == 0 {
-		steps = []merge.Step{merge.Latest}
-	}
+	rule.Type = f.Type
+	steps := rule.Steps()
 	if s := f.Resolution.Step; s >= 0 && s < len(steps) {
 		return steps[s].String()
 	}
