@@ -1,15 +1,25 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/concord-crdt/concord/clock"
-	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/replica"
 )
 
-// kind is what an actor can do.
+// The fields of a record.
+const (
+	fieldRegister = "reg"
+	fieldCounter  = "count"
+	fieldSet      = "set"
+	fieldText     = "text"
+	fieldLog      = "log"
+	fieldExtra    = "extra"
+)
+
+// kind is what an actor can do to a record.
 type kind uint8
 
 const (
@@ -19,213 +29,277 @@ const (
 	removeElement
 	insertText
 	deleteText
+	setExtra
 	deleteRecord
 	restoreRecord
-	kindsOfAct
+	kinds
 )
 
-// act is what one actor did, and what she had seen: all that the specification
-// knows.
+var kindNames = [kinds]string{"sets the register of", "counts in", "adds an element to", "removes an element from", "types into", "deletes text of",
+	"writes a new field of", "deletes", "restores"}
+
+// act is a change: what an actor did to one record or to several.
 type act struct {
-	id       int
-	dot      clock.Dot
-	key      string
-	kind     kind
-	value    int
-	void     bool // rejected by static rules
-	create   bool
-	births   []clock.Dot // live when it was done, or its own
-	seen     clock.VersionVector
-	restored []clock.Dot // deletions that it took back
-	inserted []rune
-	deleted  []rune
-	text     []rune // as the actor left it
-	lost     bool   // with a directory, before anybody else had it
+	id         int
+	scope      string
+	deeds      []deed
+	unsure     bool // the write failed, and may have happened
+	endangered bool // may be lost, by no fault of the replicas
 }
 
-// renamed is the act after the changes of old beyond common got new names.
-func (a *act) renamed(old clock.Origin, common uint64, names map[clock.Dot]clock.Dot) *act {
-	b := *a
-	b.births, b.restored = renameAll(a.births, names), renameAll(a.restored, names)
-	if a.create {
-		b.births = nil
-	}
-	b.seen = a.seen.Clone()
-	b.seen.Set(old, min(a.seen.Get(old), common))
-	for from, to := range names {
-		if a.seen.Contains(from) {
-			b.seen.Advance(to)
-		}
-	}
-	return &b
+// deed is what was done to one record, and what the actor had seen of it: all
+// that the specification knows.
+type deed struct {
+	collection, key string
+	kind            kind
+	value           int
+	create          bool
+	births          []int            // acts that made the record and were live then
+	seen            bitset           // acts that the actor saw
+	saw             *replica.Version // the form that she had open; nil: the record as it was
+	restored        []int            // deletions that it took back
+	inserted        []rune
+	deleted         []rune
+	text            []rune // as the actor left it
 }
 
-func renameAll(ds []clock.Dot, names map[clock.Dot]clock.Dot) []clock.Dot {
-	out := slices.Clone(ds)
-	for i, d := range out {
-		if to, ok := names[d]; ok {
-			out[i] = to
-		}
-	}
-	slices.SortFunc(out, clock.Dot.Compare)
-	return out
+func (x *deed) record() string { return x.collection + "/" + x.key }
+
+// form is a record that an actor has open.
+type form struct {
+	version replica.Version
+	seen    bitset
 }
 
-const (
-	register, counter, set, text = "reg", "count", "set", "text"
-)
-
-// do lets an actor at this node do something at random.
-func (n *node) do() error {
-	f := n.fleet
-	if n.cloned {
-		n.newIncarnation()
-		n.cloned = false
+// write lets an actor at a device do something at random.
+func (f *fleet) write(d *device) {
+	if d.replica == nil {
+		return
 	}
-	a := &act{id: len(f.acts), key: f.key(), kind: kind(f.rand.IntN(int(kindsOfAct))), value: f.rand.IntN(6), void: f.rand.IntN(25) == 0}
-	rec := n.record(a.key)
-	live := n.live(a.key)
-	var seen *clock.VersionVector
-	if v, open := n.forms[a.key]; open && f.rand.IntN(2) == 0 {
-		seen = &v
-	}
-	a.seen = rec.Vector().Clone()
-	if seen != nil {
-		a.seen = seen.Clone()
-	}
-	a.dot, a.births, a.create = n.next(), live, len(live) == 0 && a.kind < deleteRecord
-	part, err := n.part(a, rec, live, seen)
-	if err != nil || part == nil {
-		return err
-	}
-	stamp, err := n.hlc.Now()
-	if err != nil {
-		return err
-	}
-	c := &crdt.Change{Dot: a.dot, Stamp: stamp, Author: crdt.Author{Actor: n.name}, Parts: []crdt.Part{*part}}
-	b := c.Encode()
-	if c, err = crdt.DecodeChange(b); err != nil {
-		return fmt.Errorf("%s cannot read its own change: %w", n.name, err)
-	}
-	f.acts = append(f.acts, a)
-	return n.store(c, crdt.HashOf(b), a)
-}
-
-// part makes the change of an act, nil if it alters nothing.
-func (n *node) part(a *act, rec *crdt.Record, live []clock.Dot, seen *clock.VersionVector) (*crdt.Part, error) {
-	refs := func(ds []clock.Dot) (out []crdt.Ref) {
-		for _, d := range ds {
-			m, _ := rec.Meta(d)
-			out = append(out, crdt.Ref{Dot: d, Digest: m.Digest})
-		}
-		return out
-	}
-	named := refs(live)
-	if n.without(BirthsAsSet) && len(named) > 1 {
-		named = named[:1]
-	}
-	switch a.kind {
-	case deleteRecord:
-		if len(live) == 0 {
-			return nil, nil
-		}
-		return &crdt.Part{Key: a.key, Births: named, Heads: refs(rec.Heads()),
-			Delete: &crdt.Deletion{Births: named, Seen: rec.Vector().Clone()}}, nil
-	case restoreRecord:
-		for _, rows := range n.rows {
-			for _, r := range rows {
-				if r.act.key == a.key && r.act.kind == deleteRecord && rec.Contains(r.change.Dot) {
-					a.restored = append(a.restored, r.change.Dot)
-				}
-			}
-		}
-		if len(a.restored) == 0 {
-			return nil, nil
-		}
-		slices.SortFunc(a.restored, clock.Dot.Compare)
-		return &crdt.Part{Key: a.key, Heads: refs(rec.Heads()), Restore: refs(a.restored)}, nil
-	}
-	if n.without(SupersedesApart) {
-		seen = nil
-	}
-	e := rec.Edit(a.key, crdt.EditOptions{Dot: a.dot, Seen: seen})
-	n.edit(a, e)
-	part, changed, err := e.Part(false)
-	e.Undo() // it comes in by the way that others' changes take
-	if err != nil {
-		return nil, fmt.Errorf("%s edits: %w", n.name, err)
-	}
-	if !changed {
-		return nil, nil
-	}
-	if len(part.Births) > len(named) {
-		part.Births = named
-	}
-	if n.without(CountersPerBirths) && a.kind == addCounter {
-		n.mergeRuns(a, &part, refs)
-	}
-	return &part, nil
-}
-
-func (n *node) edit(a *act, e *crdt.RecordEditor) {
-	f := n.fleet
-	switch a.kind {
-	case setRegister:
-		e.Register(register).Set(a.id)
-	case addCounter:
-		a.value++
-		e.Counter(counter).Add(int64(a.value))
-	case addElement:
-		e.Set(set).Add(a.value)
-	case removeElement:
-		e.Set(set).Remove(a.value)
-	case insertText:
-		t := e.Text(text)
-		for range 1 + f.rand.IntN(3) {
-			a.inserted = append(a.inserted, f.rune())
-		}
-		t.Insert(f.rand.IntN(t.Len()+1), string(a.inserted))
-		a.text = []rune(t.String())
-	case deleteText:
-		t := e.Text(text)
-		before := []rune(t.String())
-		if len(before) == 0 {
+	a := &act{id: len(f.acts)}
+	records := f.target()
+	a.scope = records[0].scope
+	for _, r := range records {
+		x, ok := f.deedOn(d, a, r)
+		if !ok {
 			return
 		}
-		from := f.rand.IntN(len(before))
-		count := 1 + f.rand.IntN(min(3, len(before)-from))
-		a.deleted = before[from : from+count]
-		t.Delete(from, count)
-		a.text = []rune(t.String())
+		a.deeds = append(a.deeds, x)
 	}
+	f.acts = append(f.acts, a) // a write that fails may have happened
+	var at dotName
+	err := d.replica.Transact(background, a.scope, func(tx *replica.Tx) error {
+		tx.As(actorName(a.id), []string{"doctor", "nurse"}[a.id%2])
+		at = dotName{a.scope, tx.Dot()}
+		for i := range a.deeds {
+			if err := f.perform(d, tx, a, &a.deeds[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		a.unsure = true
+		f.say("%s: %s fails: %v", d.name, a, err)
+		d.news = true
+		d.failed("write", err)
+		if d.replica != nil && !errors.Is(err, replica.ErrSpace) {
+			f.learn(d)
+		}
+		return
+	}
+	f.knows(d, at, a)
+	f.say("%s: %s, as %v", d.name, a, at.dot)
+	d.changed(nil)
 }
 
-// mergeRuns makes a counter go on from all totals of its origin, whatever
-// births they belong to.
-func (n *node) mergeRuns(a *act, p *crdt.Part, refs func([]clock.Dot) []crdt.Ref) {
-	patch := p.Patch.Kids[0].Patch
-	total := uint64(a.value)
-	for _, r := range n.rows[n.origin] {
-		if r.act.key != a.key || r.act.kind != addCounter || r.act.void {
+// String tells what was done.
+func (a *act) String() string {
+	s := actorName(a.id)
+	for i, x := range a.deeds {
+		if i > 0 {
+			s += ", and"
+		}
+		s += " " + kindNames[x.kind] + " " + x.record()
+	}
+	return s
+}
+
+// place is a record and its scope.
+type place struct{ collection, key, scope string }
+
+// target picks one record, or two of one scope.
+func (f *fleet) target() []place {
+	var p, q place
+	if f.chance(2) == 0 {
+		p = place{"notes", "n" + string(rune('1'+f.chance(3))), "notes"}
+		q = place{"notes", "n" + string(rune('1'+f.chance(3))), "notes"}
+	} else {
+		ward := "w" + string(rune('1'+f.chance(2)))
+		p = place{"visits", ward + "/1", "visits/" + ward}
+		q = place{"visits", ward + "/2", "visits/" + ward}
+	}
+	if f.chance(8) > 0 || p == q {
+		return []place{p}
+	}
+	return []place{p, q}
+}
+
+// deedOn decides what is done to a record; ok is false if there is nothing to
+// do, or the record cannot be read.
+func (f *fleet) deedOn(d *device, a *act, at place) (x deed, ok bool) {
+	x = deed{collection: at.collection, key: at.key, kind: kind(f.chance(int(kinds))), value: f.chance(6)}
+	if x.kind >= deleteRecord && f.chance(2) == 0 {
+		x.kind = kind(f.chance(int(setExtra)))
+	}
+	if x.kind == setExtra && d.old {
+		x.kind = setRegister
+	}
+	var length int
+	err := d.replica.Collection(at.collection).Read(background, at.key, func(r *crdt.Record) error {
+		v := r.Vector()
+		x.seen = f.seen(d, at.scope, x.record(), v)
+		live := r.Live(crdt.DeleteWins)
+		for _, n := range f.records[x.record()] {
+			if slices.Contains(live, n.dot.dot) && n.dot.scope == at.scope && f.named(d, n) {
+				x.births = append(x.births, n.act.id)
+			}
+		}
+		length = len([]rune(r.Field(fieldText, crdt.TypeText, crdt.DeleteWins).Text()))
+		return nil
+	})
+	if err != nil {
+		d.failed("read", err)
+		return x, false
+	}
+	x.create = len(x.births) == 0 && x.kind < deleteRecord
+	switch x.kind {
+	case deleteText:
+		if length == 0 {
+			x.kind = insertText
+		}
+	case deleteRecord:
+		return x, len(x.births) > 0
+	case restoreRecord:
+		x.restored = f.deletions(x.record(), x.seen)
+		return x, len(x.restored) > 0
+	case setExtra:
+		if slices.ContainsFunc(f.devices, func(o *device) bool { return o.old }) && f.rate[FaultUnknown] > 0 {
+			f.counters.count(FaultUnknown)
+		} else {
+			x.kind = setRegister
+		}
+	}
+	if open, ok := d.forms[x.record()]; ok && f.chance(2) == 0 {
+		x.seen, x.saw = open.seen, &open.version
+	} else if f.chance(6) == 0 {
+		f.openForm(d, &x)
+	}
+	return x, true
+}
+
+// openForm lets an actor look at a record; she saves later.
+func (f *fleet) openForm(d *device, x *deed) {
+	v, err := d.replica.Collection(x.collection).View(background, x.key)
+	if err != nil {
+		if !errors.Is(err, replica.ErrNotFound) {
+			d.failed("view", err)
+		}
+		return
+	}
+	d.forms[x.record()] = form{v.Version, x.seen}
+}
+
+// deletions are those among the acts seen that no other of them took back.
+func (f *fleet) deletions(record string, seen bitset) []int {
+	var list []int
+	back := map[int]bool{}
+	for _, a := range f.acts {
+		if !seen.has(a.id) {
 			continue
 		}
-		total += uint64(r.act.value)
-		id := r.change.Parts[0].Patch.Kids[0].Patch.Add[0].ID
-		if !slices.Contains(patch.Remove, id) {
-			patch.Remove = append(patch.Remove, id)
+		for i := range a.deeds {
+			x := &a.deeds[i]
+			if x.record() != record {
+				continue
+			}
+			if x.kind == deleteRecord {
+				list = append(list, a.id)
+			}
+			for _, r := range x.restored {
+				back[r] = true
+			}
 		}
 	}
-	slices.SortFunc(patch.Remove, crdt.EntryID.Compare)
-	var saw []clock.Dot
-	for _, id := range patch.Remove {
-		saw = append(saw, id.Dot)
+	return slices.DeleteFunc(list, func(id int) bool { return back[id] })
+}
+
+// perform does a deed within a change.
+func (f *fleet) perform(d *device, tx *replica.Tx, a *act, x *deed) error {
+	p, err := tx.Record(x.key)
+	if err != nil {
+		return err
 	}
-	p.Saw = refs(saw)
-	old := codec.NewReader(patch.Add[0].Value)
-	w := codec.NewWriter(nil)
-	w.Byte(old.Byte())
-	w.Uvarint(old.Uvarint())
-	w.Uvarint(total)
-	w.Uvarint(0)
-	patch.Add[0].Value = w.Bytes()
+	switch x.kind {
+	case deleteRecord:
+		return p.Delete()
+	case restoreRecord:
+		return p.Restore()
+	}
+	if x.saw != nil {
+		p.Saw(*x.saw)
+	}
+	switch x.kind {
+	case setRegister:
+		err = p.Register(fieldRegister).Set(a.id)
+	case addCounter:
+		x.value++
+		err = p.Counter(fieldCounter).Add(int64(x.value))
+	case addElement:
+		err = p.Set(fieldSet).Add(x.value)
+	case removeElement:
+		err = p.Set(fieldSet).Remove(x.value)
+	case insertText:
+		t := p.Text(fieldText)
+		for range 1 + f.chance(3) {
+			f.runes++
+			x.inserted = append(x.inserted, f.runes)
+		}
+		err = t.Insert(f.chance(t.Len()+1), string(x.inserted))
+		x.text = []rune(t.String())
+	case deleteText:
+		t := p.Text(fieldText)
+		before := []rune(t.String())
+		from := f.chance(len(before))
+		n := 1 + f.chance(min(3, len(before)-from))
+		x.deleted = before[from : from+n]
+		err = t.Delete(from, n)
+		x.text = []rune(t.String())
+	case setExtra:
+		err = f.extra(p.Map(fieldExtra), a.id)
+	}
+	if err != nil {
+		return err
+	}
+	// So that every change alters something, and shows by name.
+	return p.Log(fieldLog).Append(a.id)
+}
+
+// extra writes something that only replicas judge among each other.
+func (f *fleet) extra(m crdt.MapField, id int) error {
+	switch f.chance(5) {
+	case 0:
+		return m.Put("x", id)
+	case 1:
+		l := m.List("list")
+		return l.Insert(f.chance(l.Len()+1), fmt.Sprint(id))
+	case 2:
+		if flag := m.Flag("flag"); !flag.Enabled() {
+			return flag.Enable()
+		}
+		return m.Flag("flag").Disable()
+	case 3:
+		return m.Map("deep").Counter("n").Add(1)
+	}
+	return m.Delete("x")
 }

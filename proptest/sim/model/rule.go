@@ -1,4 +1,4 @@
-package sim
+package model
 
 // Rule is a rule of the model that a fleet can go without. Rules are bits.
 type Rule uint16
