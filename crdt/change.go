@@ -21,6 +21,9 @@ type Change struct {
 	Stamp  clock.Stamp
 	Author Author
 	Parts  []Part // at least one, sorted by key
+	// Floor names the last settle mark that the author's replica had applied in
+	// the scope; zero when there was none. The change waits for it.
+	Floor Ref
 	// Extension is what a later version put here: kept and forwarded byte for
 	// byte, part of the hash, not read.
 	Extension []byte
@@ -76,6 +79,7 @@ const (
 	flagIntent = 1 << iota
 	flagPolicy
 	flagExtension
+	flagFloor
 )
 
 const (
@@ -128,6 +132,9 @@ func (c *Change) Write(w *codec.Writer, t *clock.Table) {
 	if len(c.Extension) > 0 {
 		flags |= flagExtension
 	}
+	if !c.Floor.Dot.IsZero() {
+		flags |= flagFloor
+	}
 	w.Byte(flags)
 	clock.WriteDot(w, t, c.Dot)
 	w.Uint64(uint64(c.Stamp))
@@ -139,6 +146,10 @@ func (c *Change) Write(w *codec.Writer, t *clock.Table) {
 	}
 	if flags&flagPolicy != 0 {
 		w.Uvarint(c.Author.Policy)
+	}
+	if flags&flagFloor != 0 {
+		clock.WriteDot(w, t, c.Floor.Dot)
+		w.Uint32(c.Floor.Digest)
 	}
 	dots := c.table()
 	w.Uvarint(uint64(len(dots.dots)))
@@ -232,7 +243,7 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 		r.Fail("change", &codec.VersionError{What: "change", Got: uint64(v), Max: changeVersion})
 	}
 	flags := r.Byte()
-	if flags&^(flagIntent|flagPolicy|flagExtension) != 0 {
+	if flags&^(flagIntent|flagPolicy|flagExtension|flagFloor) != 0 {
 		r.Fail("change flags", codec.ErrMalformed)
 	}
 	c.Dot = clock.ReadDot(r, t)
@@ -249,6 +260,9 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 		if c.Author.Policy = r.Uvarint(); c.Author.Policy == 0 {
 			r.Fail("policy", codec.ErrNotCanonical)
 		}
+	}
+	if flags&flagFloor != 0 {
+		c.Floor = Ref{clock.ReadDot(r, t), r.Uint32()}
 	}
 	dots := readDotTable(r, t)
 	if slices.Contains(dots.dots, c.Dot) {

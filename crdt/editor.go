@@ -155,7 +155,7 @@ func (e *RecordEditor) Restore() error {
 	}
 	var births []clock.Dot
 	for _, d := range sortedDots(e.rec.deletions) {
-		if e.seen != nil && !e.seen.Contains(d) || e.rec.restored(d) {
+		if e.seen != nil && !e.seen.Contains(d) || e.rec.restoredIn(d, nil) {
 			continue
 		}
 		e.part.Restore = append(e.part.Restore, newRefs(&e.rec.State, []clock.Dot{d})...)

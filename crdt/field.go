@@ -31,7 +31,7 @@ func (f Field) Type() Type { return f.key.Type }
 // of births that policy counts as deleted are not read.
 func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
 	root := Field{state: &r.State, rec: r, node: &r.root}
-	if len(r.deletions) > 0 {
+	if r.hides() {
 		root.live = r.live(policy)
 	} else {
 		root.rec = nil // nothing to leave out
@@ -39,10 +39,13 @@ func (r *Record) Fields(policy DeletePolicy) iter.Seq[Field] {
 	return root.Kids()
 }
 
+// hides reports whether there may be entries that do not count.
+func (r *Record) hides() bool { return len(r.deletions) > 0 || r.mixed }
+
 // Field is one field of the record, readable as empty when it is not there.
 func (r *Record) Field(name string, t Type, policy DeletePolicy) Field {
 	f := Field{state: &r.State, key: Key{name, t}, node: r.root.kid(slotOf(name, t))}
-	if len(r.deletions) > 0 {
+	if r.hides() {
 		f.rec, f.live = r, r.live(policy)
 	}
 	return f
@@ -57,8 +60,7 @@ func (f Field) counts(d clock.Dot) bool {
 	if f.rec == nil {
 		return true
 	}
-	m, ok := f.state.metas.get(d)
-	return ok && slices.ContainsFunc(m.Births, func(b clock.Dot) bool { return slices.Contains(f.live, b) })
+	return slices.ContainsFunc(f.rec.birthsOf(d), func(b clock.Dot) bool { return slices.Contains(f.live, b) })
 }
 
 // Kids lists the fields of a map that are there, in canonical order.

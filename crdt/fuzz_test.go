@@ -127,3 +127,19 @@ func FuzzDecodeDelta(f *testing.F) {
 		dump([]crdt.Field{m.Field(), other.Field()})
 	})
 }
+
+func FuzzDecodeMark(f *testing.F) {
+	m := crdt.Mark{Number: 2, Before: crdt.Ref{Dot: clock.Dot{Origin: origin(1), N: 3}, Digest: 4}, Policy: 5, Steward: origin(1).Replica,
+		Members: []crdt.Member{{Origin: origin(1), Acked: 6}, {Origin: origin(2)}}}
+	m.Cut.Set(origin(1), 7)
+	f.Add(m.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := crdt.DecodeMark(b)
+		if err != nil {
+			return
+		}
+		if again := m.Encode(); !bytes.Equal(again, b) {
+			t.Errorf("read\n%x, wrote\n%x", b, again)
+		}
+	})
+}

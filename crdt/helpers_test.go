@@ -42,6 +42,10 @@ type device struct {
 	refuse  func(*crdt.Change) bool // what static rules reject, alike everywhere
 	// versioned is which fields the device's policy keeps versions of.
 	versioned func(field string) bool
+	applied   clock.VersionVector
+	unfolded  bool   // takes no marks
+	purges    int    // marks that left nothing
+	marks     []mark // that came, applied or not; in the order of their numbers
 }
 
 func newDevice(n byte) *device {
@@ -75,6 +79,7 @@ func (d *device) edit(t testing.TB, seen *clock.VersionVector, f func(*crdt.Reco
 	}
 	c := d.change(t, part)
 	e.Commit(c, crdt.HashOf(c.Encode()).Digest())
+	d.applied.Advance(c.Dot)
 	return c
 }
 
@@ -86,6 +91,9 @@ func (d *device) change(t testing.TB, part crdt.Part) *crdt.Change {
 		t.Fatal(err)
 	}
 	c := &crdt.Change{Dot: d.next(), Stamp: stamp, Author: crdt.Author{Actor: d.name, Role: d.role}, Parts: []crdt.Part{part}}
+	if f := d.record.Floor(); f != nil {
+		c.Floor = f.Ref
+	}
 	d.n++
 	d.log = append(d.log, c)
 	return c
@@ -147,11 +155,17 @@ func (d *device) receive(t testing.TB, cs ...*crdt.Change) {
 			t.Fatalf("%s decodes %v: %v", d.name, c.Dot, err)
 		}
 		d.waiting = append(d.waiting, decoded)
-		for again := true; again; {
-			before := len(d.waiting)
-			d.waiting = slices.DeleteFunc(d.waiting, func(c *crdt.Change) bool { return d.take(t, c) })
-			again = len(d.waiting) < before
-		}
+		d.retry(t)
+	}
+}
+
+// retry looks at what waits until nothing more can be applied.
+func (d *device) retry(t testing.TB) {
+	t.Helper()
+	for again := true; again; {
+		before := len(d.waiting)
+		d.waiting = slices.DeleteFunc(d.waiting, func(c *crdt.Change) bool { return d.take(t, c) })
+		again = d.settle(t) || len(d.waiting) < before
 	}
 }
 
@@ -162,9 +176,13 @@ func (d *device) take(t testing.TB, c *crdt.Change) bool {
 	if d.record.Contains(c.Dot) {
 		return true
 	}
-	if len(d.record.Missing(p)) > 0 || d.record.Vector().Get(c.Dot.Origin) != c.Dot.N-1 {
+	if len(d.record.Missing(p)) > 0 || d.applied.Get(c.Dot.Origin) != c.Dot.N-1 {
 		return false
 	}
+	if !d.unfolded && !c.Floor.Dot.IsZero() && d.record.Floor().Find(c.Floor) == 0 {
+		return false
+	}
+	d.applied.Advance(c.Dot)
 	digest := crdt.HashOf(c.Encode()).Digest()
 	d.hlc.Observe(c.Stamp)
 	if d.refuse != nil && d.refuse(c) {
@@ -187,6 +205,10 @@ func gossip(t testing.TB, all []*device, a, b *device) {
 				b.receive(t, c)
 			}
 		}
+	}
+	for _, m := range slices.Concat(a.marks, b.marks) {
+		a.mark(t, m)
+		b.mark(t, m)
 	}
 }
 

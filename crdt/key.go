@@ -69,6 +69,7 @@ const (
 	TypeStock       Type = 12
 	TypeBounded     Type = 13
 	TypeProposal    Type = 14
+	TypeMark        Type = 15 // settle marks, in the record of a scope
 
 	TypeSlots    Type = 120 // the order of a list, below the list's node
 	TypeItem     Type = 121 // the value that was set on an element of a list
@@ -98,6 +99,7 @@ var types = map[Type]typeInfo{
 	TypeStock:       {"stock", Grown, false},
 	TypeBounded:     {"bounded", Entries, false},
 	TypeProposal:    {"proposal", Grown, false},
+	TypeMark:        {"mark", Grown, true},
 	TypeSlots:       {"slots", Grown, true},
 	TypeItem:        {"item", Entries, true},
 	TypePresence:    {"presence", Entries, true},

@@ -24,6 +24,7 @@ const (
 	maxNameBytes  = 4096
 	maxValueBytes = 1 << 20
 	maxGrownBytes = 4 << 20
+	maxLevelBytes = 64      // of a folded stock
 	maxStored     = 1 << 26 // changes, entries or dots of a stored record
 )
 

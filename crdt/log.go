@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,16 +46,14 @@ func (f Field) grownEntries() []stampedEntry {
 			es = append(es, stampedEntry{e, m})
 		}
 	}
-	slices.SortFunc(es, func(a, b stampedEntry) int {
-		if a.meta.Stamp != b.meta.Stamp {
-			if a.meta.Stamp < b.meta.Stamp {
-				return -1
-			}
-			return 1
-		}
-		return a.ID.Compare(b.ID)
-	})
+	sortStamped(es)
 	return es
+}
+
+func sortStamped(es []stampedEntry) {
+	slices.SortFunc(es, func(a, b stampedEntry) int {
+		return cmp.Or(cmp.Compare(a.meta.Stamp, b.meta.Stamp), a.ID.Compare(b.ID))
+	})
 }
 
 type stampedEntry struct {
@@ -79,7 +78,7 @@ func (g *grown) check(t Type, entries []GrownEntry) error {
 	switch t {
 	case TypeText, TypeSlots:
 		return g.checkSequence(entries, t == TypeSlots)
-	case TypeLog, TypeStock, TypeProposal:
+	case TypeLog, TypeStock, TypeProposal, TypeMark:
 		for _, e := range entries {
 			if err := checkGrown(t, e); err != nil {
 				return fmt.Errorf("entry %v: %w", e.ID, err)
@@ -100,6 +99,8 @@ func checkGrown(t Type, e GrownEntry) (err error) {
 		_, err = readStock(e.Value)
 	case TypeProposal:
 		_, err = readProposal(e.Value)
+	case TypeMark:
+		_, err = DecodeMark(e.Value)
 	}
 	return err
 }

@@ -57,7 +57,8 @@ type Meta struct {
 	Digest uint32 // the first four bytes of the change's hash
 	Births []clock.Dot
 	Heads  []clock.Dot
-	Edits  bool // it alters a field, not only existence
+	Edits  bool   // it alters a field, not only existence
+	Mark   uint64 // number of the last settle mark that its author had applied
 }
 
 // metaRow is a meta as the table keeps it, in 32 bytes.
@@ -76,6 +77,14 @@ type said struct {
 	author *Author
 	births []clock.Dot
 	heads  []clock.Dot
+	mark   uint64
+}
+
+// after is the same with these heads.
+func (s *said) after(heads []clock.Dot) *said {
+	c := *s
+	c.heads = heads
+	return &c
 }
 
 // newRow makes the row of a meta, whose heads are as [said] has them. It shares
@@ -84,18 +93,21 @@ func newRow(n uint64, m *Meta, before *metaRow) metaRow {
 	row := metaRow{n: n, stamp: m.Stamp, digest: m.Digest, edits: m.Edits}
 	if before != nil && m.Heads == nil {
 		s := before.said
-		if s.heads == nil && (s.author == m.Author || *s.author == *m.Author) && slices.Equal(s.births, m.Births) {
+		if s.heads == nil && s.mark == m.Mark && (s.author == m.Author || *s.author == *m.Author) && slices.Equal(s.births, m.Births) {
 			row.said = s
 			return row
 		}
 	}
-	row.said = &said{m.Author, m.Births, m.Heads}
+	row.said = &said{m.Author, m.Births, m.Heads, m.Mark}
 	return row
 }
 
 // metaTable holds the metas of a record's changes, per origin by n.
 type metaTable struct {
 	origins map[clock.Origin][]metaRow
+	// written are the stamps that unsettled changes were written with, of those
+	// whose effective stamp is another.
+	written map[clock.Dot]clock.Stamp
 }
 
 func (t *metaTable) add(d clock.Dot, m Meta) {
@@ -117,7 +129,7 @@ func (t *metaTable) add(d clock.Dot, m Meta) {
 	}
 	if i < len(rows) && rows[i].said.heads == nil {
 		// The row after referred to its neighbour by silence.
-		rows[i].said = &said{rows[i].said.author, rows[i].said.births, []clock.Dot{{Origin: d.Origin, N: rows[i-1].n}}}
+		rows[i].said = rows[i].said.after([]clock.Dot{{Origin: d.Origin, N: rows[i-1].n}})
 	}
 	var before *metaRow
 	if i > 0 {
@@ -172,7 +184,7 @@ func (t *metaTable) find(d clock.Dot) ([]metaRow, int) {
 
 func expand(o clock.Origin, rows []metaRow, i int) Meta {
 	row := &rows[i]
-	m := Meta{Stamp: row.stamp, Author: row.said.author, Digest: row.digest, Births: row.said.births, Heads: row.said.heads, Edits: row.edits}
+	m := Meta{Stamp: row.stamp, Author: row.said.author, Digest: row.digest, Births: row.said.births, Heads: row.said.heads, Edits: row.edits, Mark: row.said.mark}
 	if m.Heads == nil && i > 0 {
 		m.Heads = []clock.Dot{{Origin: o, N: rows[i-1].n}}
 	}
@@ -191,11 +203,53 @@ func (t *metaTable) latest() (s clock.Stamp) {
 	return s
 }
 
-func (t *metaTable) join(o *metaTable) {
+// join takes over what o has and the marks of floor did not fold here.
+func (t *metaTable) join(o *metaTable, floor *Floor) {
 	for _, origin := range o.sortedOrigins() {
 		rows := o.origins[origin]
 		for i := range rows {
-			t.add(clock.Dot{Origin: origin, N: rows[i].n}, expand(origin, rows, i))
+			d := clock.Dot{Origin: origin, N: rows[i].n}
+			if floor.Covers(d) {
+				continue
+			}
+			if row, here := t.peek(d); here {
+				row.stamp = rows[i].stamp
+			} else {
+				t.add(d, expand(origin, rows, i))
+			}
+			if stamp, differs := o.written[d]; differs {
+				enter(&t.written, d, stamp)
+			} else {
+				delete(t.written, d)
+			}
+		}
+	}
+}
+
+// forget drops rows. Of those that stay, the settled ones lose their heads,
+// which nothing asks for any more.
+func (t *metaTable) forget(drop func(clock.Dot, *metaRow) bool, settled func(clock.Dot) bool) {
+	for o, rows := range t.origins {
+		left := make([]metaRow, 0, len(rows))
+		for i := range rows {
+			row := rows[i]
+			d := clock.Dot{Origin: o, N: row.n}
+			switch {
+			case drop(d, &row):
+				delete(t.written, d)
+				continue
+			case settled(d):
+				delete(t.written, d)
+				row.said = row.said.after([]clock.Dot{})
+			case row.said.heads == nil && i > 0 && (len(left) == 0 || left[len(left)-1].n != rows[i-1].n):
+				row.said = row.said.after([]clock.Dot{{Origin: o, N: rows[i-1].n}})
+			}
+			left = append(left, row)
+		}
+		if len(left) == 0 {
+			delete(t.origins, o)
+		} else {
+			t.origins[o] = left
 		}
 	}
 }

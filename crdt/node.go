@@ -76,6 +76,14 @@ func (n *node) remove(s *State, id EntryID) bool {
 	return true
 }
 
+// walk visits n and everything below it, in no order.
+func (n *node) walk(f func(*node)) {
+	f(n)
+	for _, c := range n.kids {
+		c.walk(f)
+	}
+}
+
 // empty reports whether nothing at all is kept below n: such a node is not
 // state, only a trace of how this replica came to its state.
 func (n *node) empty() bool {
@@ -99,6 +107,8 @@ func (n *node) empty() bool {
 type grown struct {
 	raw map[EntryID]GrownEntry
 	seq *sequence // nil unless the type is a text or a list
+	// settled is what marks folded of a stock; nil for none.
+	settled *stockBase
 }
 
 func newGrown(t Type) *grown {
@@ -112,7 +122,7 @@ func (g *grown) empty() bool {
 	if g.seq != nil {
 		return g.seq.empty()
 	}
-	return len(g.raw) == 0
+	return len(g.raw) == 0 && g.settled == nil
 }
 
 func (g *grown) sortedRaw() []GrownEntry {

@@ -32,6 +32,8 @@ type Record struct {
 	born      []clock.Dot // the keys of births, sorted
 	deletions map[clock.Dot]Deletion
 	restores  map[clock.Dot][]clock.Dot // the deletions that a change took back
+	base      *base                     // what settle marks folded; nil before the first
+	mixed     bool                      // there may be content of births that are gone
 }
 
 // Errors that refuse a change. They follow from the change and what came causally
@@ -53,7 +55,7 @@ var (
 func (r *Record) Missing(p *Part) (missing []clock.Dot) {
 	for _, refs := range p.references() {
 		for _, ref := range refs {
-			if !r.context.Contains(ref.Dot) {
+			if !r.Contains(ref.Dot) {
 				missing = append(missing, ref.Dot)
 			}
 		}
@@ -77,7 +79,7 @@ func (r *Record) Check(c *Change, p *Part) error {
 		}
 	}
 	for _, ref := range p.Births {
-		if _, ok := r.births[ref.Dot]; !ok {
+		if _, ok := r.births[ref.Dot]; !ok && !r.floor.Covers(ref.Dot) {
 			return fmt.Errorf("record %q, change %v names %v: %w", p.Key, c.Dot, ref.Dot, ErrBirths)
 		}
 	}
@@ -156,7 +158,7 @@ func checkEntry(t Type, e Entry) (err error) {
 // Apply takes a part of a change whose references are here and which Check
 // accepted. A change that was applied before changes nothing and gives false.
 func (r *Record) Apply(c *Change, p *Part, digest uint32, emit func(Event)) bool {
-	if r.context.Contains(c.Dot) {
+	if r.Contains(c.Dot) {
 		return false
 	}
 	r.note(c.Dot, p)
@@ -166,7 +168,7 @@ func (r *Record) Apply(c *Change, p *Part, digest uint32, emit func(Event)) bool
 // ApplyVoid enters a rejected change: it counts for clocks and heads, so that
 // what follows it is not blocked, and has no effect.
 func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
-	if r.context.Contains(c.Dot) {
+	if r.Contains(c.Dot) {
 		return false
 	}
 	r.advanceHeads(c.Dot, p.Heads)
@@ -178,6 +180,11 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 // note enters what a part says of heads and existence.
 func (r *Record) note(d clock.Dot, p *Part) {
 	r.advanceHeads(d, p.Heads)
+	for _, ref := range p.Births {
+		if _, born := r.births[ref.Dot]; !born {
+			r.mixed = true
+		}
+	}
 	if p.Birth != nil {
 		r.bear(d, *p.Birth)
 	}
@@ -208,11 +215,9 @@ func (r *Record) advanceHeads(d clock.Dot, seen []Ref) {
 // meta derives the effective stamp: at least one above those of the heads, so
 // that no clock can order a change before what it saw.
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
-	m := Meta{Stamp: c.Stamp, Digest: digest, Heads: Dots(p.Heads), Edits: p.Patch != nil}
-	for _, h := range m.Heads {
-		if hm, ok := r.metas.peek(h); ok && hm.stamp >= m.Stamp {
-			m.Stamp = hm.stamp.Next()
-		}
+	m := Meta{Digest: digest, Heads: Dots(p.Heads), Edits: p.Patch != nil, Mark: r.floor.Find(c.Floor)}
+	if m.Stamp = r.above(c.Stamp, m.Heads); m.Stamp != c.Stamp {
+		enter(&r.metas.written, c.Dot, c.Stamp)
 	}
 	// Changes of one origin to one record nearly always agree with the one
 	// before; sharing keeps a long text's table small.
@@ -243,36 +248,6 @@ func insertDot(ds []clock.Dot, d clock.Dot) []clock.Dot {
 		return ds
 	}
 	return slices.Insert(ds, i, d)
-}
-
-// Join takes over everything that o has applied.
-func (r *Record) Join(o *Record, emit func(Event)) {
-	if r == o {
-		return
-	}
-	var heads []clock.Dot
-	for _, h := range r.heads {
-		if slices.Contains(o.heads, h) || !o.context.Contains(h) {
-			heads = append(heads, h)
-		}
-	}
-	for _, h := range o.heads {
-		if !slices.Contains(heads, h) && !r.context.Contains(h) {
-			heads = append(heads, h)
-		}
-	}
-	slices.SortFunc(heads, clock.Dot.Compare)
-	r.heads = heads
-	for d, x := range o.births {
-		r.bear(d, x)
-	}
-	for d, x := range o.deletions {
-		enter(&r.deletions, d, x)
-	}
-	for d, x := range o.restores {
-		enter(&r.restores, d, x)
-	}
-	r.State.Join(&o.State, emit)
 }
 
 // Heads are the changes that no other applied change has seen, sorted. The
@@ -318,40 +293,7 @@ func (r *Record) live(policy DeletePolicy) []clock.Dot {
 	if len(r.deletions) == 0 {
 		return r.born
 	}
-	return slices.DeleteFunc(slices.Clone(r.born), func(b clock.Dot) bool {
-		for d, x := range r.deletions {
-			if r.restored(d) || !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) {
-				continue
-			}
-			if policy == UpdateWins && r.editedBeside(b, &x.Seen) {
-				continue
-			}
-			return true
-		}
-		return false
-	})
-}
-
-// restored reports whether someone took deletion d back.
-func (r *Record) restored(d clock.Dot) bool {
-	for _, ds := range r.restores {
-		if slices.Contains(ds, d) {
-			return true
-		}
-	}
-	return false
-}
-
-// editedBeside reports whether an edit under birth b lies outside seen.
-func (r *Record) editedBeside(b clock.Dot, seen *clock.VersionVector) bool {
-	for o, rows := range r.metas.origins {
-		for i := len(rows) - 1; i >= 0 && rows[i].n > seen.Get(o); i-- {
-			if rows[i].edits && slices.Contains(rows[i].said.births, b) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.DeleteFunc(slices.Clone(r.born), func(b clock.Dot) bool { return r.endedIn(b, nil, policy) })
 }
 
 // Digest is a hash of the record's normal form: births, existence, version

@@ -131,7 +131,7 @@ func TestRecordLaws(t *testing.T) {
 		"encoding changes nothing": func(r *rand.Rand, ds []*device) error {
 			a := ds[0]
 			b := *a
-			b.record, b.waiting = clone(t, a.record), slices.Clone(a.waiting)
+			b.record, b.waiting, b.applied = clone(t, a.record), slices.Clone(a.waiting), a.applied.Clone()
 			if err := differ("decoded", a.record, b.record); err != nil {
 				return err
 			}

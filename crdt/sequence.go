@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/concord-crdt/concord/clock"
@@ -28,6 +29,7 @@ type engine interface {
 	Last(o clock.Origin) uint64
 	Len() int
 	NumElements() int
+	DropDeleted(cut *clock.VersionVector) int
 	IDAt(pos int) (rga.ID, bool)
 	Write(w *codec.Writer)
 }
@@ -295,9 +297,14 @@ func (t *sequence) try(e GrownEntry, emit func(rga.Edit)) bool {
 }
 
 // join takes over what another state of the same shape has.
-func (g *grown) join(o *grown, tell bool) (edits []rga.Edit) {
+func (g *grown) join(o *grown, floor *Floor, tell bool) (edits []rga.Edit) {
 	if g.seq == nil || o.seq == nil {
-		return g.add(o.sortedRaw(), tell)
+		for id, e := range o.raw {
+			if !floor.Covers(id.Dot) {
+				g.raw[id] = e
+			}
+		}
+		return nil
 	}
 	var emit func(rga.Edit)
 	if tell {
@@ -482,4 +489,27 @@ func prefix(op rga.Op, n uint64) rga.Op {
 	op.Len = n
 	op.Reverse = op.Reverse && n > 1
 	return op
+}
+
+// dropDeleted drops the content of elements whose deletion is settled.
+func (t *sequence) dropDeleted(settled func(clock.Dot) bool) {
+	var cut clock.VersionVector
+	for o, spans := range t.spans {
+		for i, s := range slices.Backward(spans) {
+			if !settled(clock.Dot{Origin: o, N: s.n}) {
+				continue
+			}
+			end := t.Last(o)
+			if i+1 < len(spans) {
+				end = spans[i+1].seq - 1
+			}
+			if s.each {
+				n := sort.Search(int(end-s.seq), func(k int) bool { return !settled(clock.Dot{Origin: o, N: s.n + uint64(k) + 1}) })
+				end = s.seq + uint64(n)
+			}
+			cut.Set(o, end)
+			break
+		}
+	}
+	t.DropDeleted(&cut)
 }

@@ -23,6 +23,7 @@ import (
 // Journal of Parallel and Distributed Computing 111, 2018.
 type State struct {
 	context clock.Context
+	floor   *Floor                 // what its cut covers and is not here is gone
 	removed map[clock.Dot][]uint32 // entries removed by name while their dot is not covered; sorted
 	root    node
 	metas   metaTable
@@ -70,7 +71,7 @@ func listen(emit func(Event)) *listener {
 }
 
 func (s *State) covers(id EntryID) bool {
-	if s.context.Contains(id.Dot) {
+	if s.Contains(id.Dot) {
 		return true
 	}
 	_, ok := slices.BinarySearch(s.removed[id.Dot], id.Index)
@@ -79,7 +80,7 @@ func (s *State) covers(id EntryID) bool {
 
 // remember notes a removal by name of something that is not here yet.
 func (s *State) remember(id EntryID) {
-	if s.context.Contains(id.Dot) {
+	if s.Contains(id.Dot) {
 		return
 	}
 	if s.removed == nil {
@@ -93,7 +94,7 @@ func (s *State) remember(id EntryID) {
 
 // apply joins the delta of one change. A dot that is covered changes nothing.
 func (s *State) apply(d clock.Dot, from uint64, m Meta, p *Patch, l *listener) bool {
-	if s.context.Contains(d) {
+	if s.Contains(d) {
 		return false
 	}
 	s.root.shape = Keyed
@@ -157,12 +158,16 @@ func (s *State) addEntries(n *node, es []Entry, ev *Event) {
 // Join takes over everything that o has. It is idempotent, commutative and
 // associative. emit, when not nil, is told what changed at each node.
 func (s *State) Join(o *State, emit func(Event)) {
-	if s == o {
-		return
+	if s != o {
+		s.join(o, &o.context, emit)
 	}
+}
+
+// join is Join with a part of o's context.
+func (s *State) join(o *State, theirs *clock.Context, emit func(Event)) {
 	s.root.shape = Keyed
 	s.joinNode(&s.root, &o.root, o, listen(emit))
-	s.context.Join(&o.context)
+	s.context.Join(theirs)
 	for d, names := range o.removed {
 		for _, i := range names {
 			s.remember(EntryID{d, i})
@@ -173,7 +178,7 @@ func (s *State) Join(o *State, emit func(Event)) {
 			delete(s.removed, d)
 		}
 	}
-	s.metas.join(&o.metas)
+	s.metas.join(&o.metas, s.floor)
 }
 
 func (s *State) joinNode(a, b *node, o *State, l *listener) {
@@ -193,7 +198,8 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 		s.addEntries(a, b.entries, &ev)
 		l.tell(ev)
 	case Grown:
-		l.tell(Event{Edits: a.grown.join(b.grown, l != nil)})
+		s.joinGrown(a.grown, b.grown, o)
+		l.tell(Event{Edits: a.grown.join(b.grown, s.floor, l != nil)})
 	case Keyed:
 		for _, k := range b.sortedSlots() {
 			if !b.kids[k].empty() {
@@ -212,8 +218,9 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 	}
 }
 
-// Contains reports whether the change named d is part of the state.
-func (s *State) Contains(d clock.Dot) bool { return s.context.Contains(d) }
+// Contains reports whether the change named d is part of the state, or was
+// before a settle mark folded it.
+func (s *State) Contains(d clock.Dot) bool { return s.context.Contains(d) || s.floor.Covers(d) }
 
 // Vector is the contiguous part of the causal context. It must not be modified.
 func (s *State) Vector() *clock.VersionVector { return s.context.Vector() }

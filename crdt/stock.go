@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -67,12 +68,63 @@ func readStock(b []byte) (s stockEntry, err error) {
 	return s, r.Close()
 }
 
-// Level is the level of a stock, exact.
+// stockBase is what settle marks folded of a stock.
+type stockBase struct {
+	level *big.Int
+	asOf  clock.Stamp // of the recount that it rests on; zero for none
+	top   clock.Stamp // nothing folded is later
+}
+
+// write writes what marks folded; nil is nothing.
+func (b *stockBase) write(w *codec.Writer) {
+	w.Bool(b != nil)
+	if b == nil {
+		return
+	}
+	w.Bool(b.level.Sign() < 0)
+	w.Blob(b.level.Bytes())
+	w.Uint64(uint64(b.asOf))
+	w.Uint64(uint64(b.top))
+}
+
+func readStockBase(r *codec.Reader) *stockBase {
+	if !r.Bool() {
+		return nil
+	}
+	b := &stockBase{level: new(big.Int)}
+	negative := r.Bool()
+	b.level.SetBytes(r.Blob("level", maxLevelBytes))
+	if negative {
+		b.level.Neg(b.level)
+	}
+	b.asOf, b.top = clock.Stamp(r.Uint64()), clock.Stamp(r.Uint64())
+	return b
+}
+
+// Level is the level of a stock, exact. A recount as of a time below what a
+// settle mark has folded does not count: what lies between can no longer be told
+// apart.
 func (f Field) Level() *big.Int {
-	es := f.grownEntries()
-	sum := new(big.Int)
+	var from *stockBase
+	if f.node != nil && f.node.grown != nil {
+		if from = f.node.grown.settled; from != nil && f.rec != nil &&
+			(f.rec.base == nil || !slices.ContainsFunc(f.rec.base.births, func(b clock.Dot) bool { return slices.Contains(f.live, b) })) {
+			from = nil
+		}
+	}
+	return from.with(f.grownEntries()).level
+}
+
+// with is the stock after more entries, which come in the order of their stamps
+// and names.
+func (b *stockBase) with(es []stampedEntry) *stockBase {
+	out := &stockBase{level: new(big.Int)}
+	if b != nil {
+		out.level.Set(b.level)
+		out.asOf, out.top = b.asOf, b.top
+	}
+	floor := out.top
 	var last *stampedEntry
-	var asOf clock.Stamp
 	for i := range es {
 		s, err := readStock(es[i].Value)
 		if err != nil || !s.recount {
@@ -81,18 +133,43 @@ func (f Field) Level() *big.Int {
 		if s.asOf == 0 {
 			s.asOf = es[i].meta.Stamp
 		}
-		// The entries come in the order of their stamps and names.
-		if last == nil || s.asOf > asOf || s.asOf == asOf && last.ID.Compare(es[i].ID) < 0 {
-			last, asOf = &es[i], s.asOf
-			sum.SetInt64(s.value)
+		if s.asOf < floor {
+			continue
+		}
+		if last == nil || s.asOf > out.asOf || s.asOf == out.asOf && last.ID.Compare(es[i].ID) < 0 {
+			last, out.asOf = &es[i], s.asOf
+			out.level.SetInt64(s.value)
+			out.top = max(out.top, s.asOf)
 		}
 	}
 	for i := range es {
 		s, err := readStock(es[i].Value)
-		if err != nil || s.recount || last != nil && es[i].meta.Stamp < asOf {
+		if err != nil || s.recount {
 			continue
 		}
-		sum.Add(sum, big.NewInt(s.value))
+		out.top = max(out.top, es[i].meta.Stamp)
+		if es[i].meta.Stamp >= out.asOf {
+			out.level.Add(out.level, big.NewInt(s.value))
+		}
 	}
-	return sum
+	return out
+}
+
+// foldStock makes the settled differences and recounts part of the base.
+func (r *Record) foldStock(g *grown, x *folding) {
+	if x.none {
+		g.settled = nil
+		return
+	}
+	var es []stampedEntry
+	for id, e := range g.raw {
+		if m, ok := r.metas.get(id.Dot); ok && x.settled(id.Dot) && !slices.Contains(x.held, id.Dot) {
+			es = append(es, stampedEntry{e, m})
+			delete(g.raw, id)
+		}
+	}
+	if len(es) > 0 {
+		sortStamped(es)
+		g.settled = g.settled.with(es)
+	}
 }

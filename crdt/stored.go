@@ -43,21 +43,35 @@ func (r *Record) Write(w *codec.Writer) {
 		clock.WriteDot(body, &t, d)
 		writeDots(body, &t, r.restores[d])
 	}
-	r.metas.write(body, &t)
-	r.root.write(body, &t)
+	if r.floor != nil {
+		r.base.write(body, &t)
+	}
+	r.metas.write(body, &t, r.floor != nil)
+	r.root.write(body, &t, r.floor != nil)
 	w.Byte(recordVersion)
+	w.Uvarint(r.floor.Number())
 	t.Write(w)
 	w.Raw(body.Bytes())
 }
 
-// DecodeRecord reads what [Record.Write] wrote, and nothing else.
-func DecodeRecord(b []byte) (*Record, error) {
+// DecodeRecord reads what [Record.Write] wrote of a scope without settle marks,
+// and nothing else.
+func DecodeRecord(b []byte) (*Record, error) { return (*Floor)(nil).DecodeRecord(b) }
+
+// DecodeRecord reads what [Record.Write] wrote, and nothing else. The record may
+// be folded by an earlier mark of the chain: it is then to be folded on.
+func (f *Floor) DecodeRecord(b []byte) (*Record, error) {
 	rd := codec.NewReader(b)
 	if v := rd.Byte(); v != recordVersion && rd.Err() == nil {
 		rd.Fail("record", &codec.VersionError{What: "record", Got: uint64(v), Max: recordVersion})
 	}
+	number := rd.Uvarint()
 	t := clock.ReadTable(rd, maxRefs)
 	r := &Record{}
+	if r.floor = f.At(number); r.floor == nil && number > 0 {
+		rd.Fail(fmt.Sprintf("settle mark %d", number), ErrMarkChain)
+	}
+	r.mixed = number > 0
 	r.context = clock.ReadContext(rd, t)
 	r.heads = readDots(rd, t)
 	for range rd.Count("births", maxRefs, 4) {
@@ -72,7 +86,10 @@ func DecodeRecord(b []byte) (*Record, error) {
 		d := clock.ReadDot(rd, t)
 		enter(&r.restores, d, readDots(rd, t))
 	}
-	r.metas.read(rd, t)
+	if number > 0 {
+		r.base = readBase(rd, t)
+	}
+	r.metas.read(rd, t, number > 0)
 	r.root.shape = Keyed
 	r.readNodes(rd, t)
 	if err := rd.Close(); err != nil {
@@ -83,6 +100,26 @@ func DecodeRecord(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("crdt: decode record: %w", codec.ErrNotCanonical)
 	}
 	return r, nil
+}
+
+// write writes what a record keeps of folded changes; nil is a record that has
+// none.
+func (b *base) write(w *codec.Writer, t *clock.Table) {
+	w.Bool(b != nil)
+	if b == nil {
+		return
+	}
+	writeDots(w, t, b.births)
+	b.edits.Write(w, t)
+	w.Uint64(uint64(b.top))
+	writeDots(w, t, b.held)
+}
+
+func readBase(r *codec.Reader, t *clock.Table) *base {
+	if !r.Bool() {
+		return nil
+	}
+	return &base{births: readDots(r, t), edits: clock.ReadVersionVector(r, t), top: clock.Stamp(r.Uint64()), held: readDots(r, t)}
 }
 
 func writeDots(w *codec.Writer, t *clock.Table, ds []clock.Dot) {
@@ -140,7 +177,7 @@ func (s *shared[K, T]) number(k K, v T) uint64 {
 	return n
 }
 
-func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
+func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 	var authors shared[Author, Author]
 	var births shared[string, []clock.Dot] // by the bytes that name them
 	body, name := codec.NewWriter(nil), codec.NewWriter(nil)
@@ -150,7 +187,7 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 		rows := t.origins[o]
 		clock.WriteOrigin(body, ot, o)
 		var ns, stamps []int64
-		var who, under []uint64
+		var who, under, marks, lifted []uint64
 		var edits, follows []bool
 		for i := range rows {
 			ns = append(ns, int64(rows[i].n))
@@ -169,15 +206,25 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 				}
 				under = append(under, births.number(string(name.Bytes()), rows[i].said.births))
 			}
+			marks = append(marks, rows[i].said.mark)
+			written, differs := t.written[clock.Dot{Origin: o, N: rows[i].n}]
+			if !differs {
+				written = rows[i].stamp
+			}
+			lifted = append(lifted, uint64(rows[i].stamp-written))
 			edits = append(edits, rows[i].edits)
 			follows = append(follows, rows[i].said.heads == nil)
 		}
 		body.DeltaColumn(ns)
 		body.DeltaColumn(stamps)
+		body.UintColumn(lifted)
 		body.UintColumn(who)
 		body.UintColumn(under)
 		body.BoolColumn(edits)
 		body.BoolColumn(follows)
+		if marked {
+			body.UintColumn(marks)
+		}
 		for i := range rows {
 			body.Uint32(rows[i].digest)
 			if rows[i].said.heads != nil {
@@ -200,7 +247,7 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table) {
 	w.Raw(body.Bytes())
 }
 
-func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
+func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 	var authors []*Author
 	for range r.Count("authors", maxStored, 5) {
 		authors = append(authors, &Author{
@@ -218,10 +265,18 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 		o := clock.ReadOrigin(r, ot)
 		ns := r.DeltaColumn("numbers", maxStored)
 		stamps := r.DeltaColumn("stamps", maxStored)
+		lifted := r.UintColumn("stamps", maxStored)
 		who, under := r.UintColumn("authors", maxStored), r.UintColumn("births", maxStored)
 		edits, follows := r.BoolColumn("edits", maxStored), r.BoolColumn("heads", maxStored)
 		n := ns.Len()
-		if stamps.Len() != n || who.Len() != n || under.Len() != n || edits.Len() != n || follows.Len() != n {
+		var marks codec.UintColumn
+		if marked {
+			if marks = r.UintColumn("marks", maxStored); marks.Len() != n {
+				r.Fail("changes", codec.ErrMalformed)
+				return
+			}
+		}
+		if stamps.Len() != n || lifted.Len() != n || who.Len() != n || under.Len() != n || edits.Len() != n || follows.Len() != n {
 			r.Fail("changes", codec.ErrMalformed)
 			return
 		}
@@ -242,6 +297,9 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 			n := uint64(v)
 			v, _ = stamps.Next()
 			m.Stamp = clock.Stamp(v)
+			if by, _ := lifted.Next(); by != 0 {
+				enter(&t.written, clock.Dot{Origin: o, N: n}, m.Stamp-clock.Stamp(by))
+			}
 			a, _ := who.Next()
 			b, _ := under.Next()
 			if a >= uint64(len(authors)) || b >= uint64(len(births)) {
@@ -250,6 +308,9 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 			}
 			m.Author, m.Births = authors[a], births[b]
 			m.Edits, _ = edits.Next()
+			if marked {
+				m.Mark, _ = marks.Next()
+			}
 			m.Digest = r.Uint32()
 			if follow, _ := follows.Next(); !follow {
 				m.Heads = readDots(r, ot)
@@ -267,7 +328,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table) {
 	}
 }
 
-func (n *node) write(w *codec.Writer, t *clock.Table) {
+func (n *node) write(w *codec.Writer, t *clock.Table, folded bool) {
 	for _, k := range n.sortedSlots() {
 		c := n.kids[k]
 		if c.empty() {
@@ -295,8 +356,11 @@ func (n *node) write(w *codec.Writer, t *clock.Table) {
 			}
 		case Grown:
 			c.grown.write(w, t)
+			if folded && k.Type == TypeStock {
+				c.grown.settled.write(w)
+			}
 		case Keyed:
-			c.write(w, t)
+			c.write(w, t, folded)
 		}
 	}
 	w.Byte(0)
@@ -341,6 +405,9 @@ func (r *Record) readNodes(rd *codec.Reader, t *clock.Table) {
 			}
 		case Grown:
 			c.grown.read(rd, t)
+			if r.floor != nil && k.Type == TypeStock {
+				c.grown.settled = readStockBase(rd)
+			}
 			for _, e := range c.grown.raw {
 				if _, known := r.metas.peek(e.ID.Dot); !known {
 					rd.Fail("entry of an unknown change", codec.ErrMalformed)
@@ -369,7 +436,7 @@ func (r *Record) readEntry(rd *codec.Reader, t *clock.Table, parent int, typ Typ
 	if rd.Err() != nil {
 		return e, false
 	}
-	if _, known := r.metas.peek(e.ID.Dot); !known || !r.context.Contains(e.ID.Dot) {
+	if _, known := r.metas.peek(e.ID.Dot); !known || !r.Contains(e.ID.Dot) {
 		rd.Fail("entry of an unknown change", codec.ErrMalformed)
 		return e, false
 	}
@@ -389,7 +456,7 @@ func (r *Record) readKept(rd *codec.Reader, t *clock.Table, parent int, typ Type
 		}
 		by := readDots(rd, t)
 		_, counts := n.find(e.ID)
-		if len(by) == 0 || counts || slices.ContainsFunc(by, func(d clock.Dot) bool { return !r.context.Contains(d) }) {
+		if len(by) == 0 || counts || slices.ContainsFunc(by, func(d clock.Dot) bool { return !r.Contains(d) }) {
 			rd.Fail("kept entry", codec.ErrMalformed)
 			return false
 		}
