@@ -74,15 +74,27 @@ func (c *cache) changed(k cacheKey, o *open, durable uint64) {
 	o.counted = w
 }
 
-// shrink gives records up until the rest fits, or nothing more can be. The one
-// that was put last stays.
+// maxHeld is how many records that cannot be given up are passed for one that is
+// put: where a batch has altered more than fits, nearly all are such.
+const maxHeld = 64
+
+// shrink gives records up until the rest fits, or nothing more is found that can
+// be. The one that was put last stays. O(1), over all records put and used.
 func (c *cache) shrink(durable uint64) {
+	held := 0
 	for tries := 2 * len(c.ring); c.taken > c.budget && len(c.ring) > 1 && tries > 0; tries-- {
 		last := len(c.ring) - 1
 		c.hand %= last
 		k := c.ring[c.hand]
 		v := c.records[k]
-		if v.used.Swap(false) || v.header.lastSeq > durable {
+		if v.used.Swap(false) {
+			c.hand++
+			continue
+		}
+		if v.header.lastSeq > durable {
+			if held++; held == maxHeld {
+				return
+			}
 			c.hand++
 			continue
 		}

@@ -33,3 +33,20 @@ func TestCacheStaysWithinItsBudget(t *testing.T) {
 		t.Error("something is left after clear")
 	}
 }
+
+// BenchmarkCacheOfOneBatch puts records that cannot be given up yet, as many as a
+// scope has that is made again.
+func BenchmarkCacheOfOneBatch(b *testing.B) {
+	const records = 20_000
+	keys := make([]cacheKey, records)
+	for i := range keys {
+		keys[i] = cacheKey{"c", fmt.Sprint(i)}
+	}
+	for b.Loop() {
+		c := newCache(1 << 20)
+		for _, k := range keys {
+			c.put(k, &open{header: header{lastSeq: 2}}, 1)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/records, "ns/record")
+}

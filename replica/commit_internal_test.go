@@ -123,3 +123,39 @@ func TestStoreIsWholeBetweenGroups(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotsCostWhatIsWritten: over a long history a record is written whole
+// so seldom that this weighs no more than the changes, and one writing is kept.
+func TestSnapshotsCostWhatIsWritten(t *testing.T) {
+	r := openAt(t, "", Options{DisableDisk: true})
+	var whole, changes, times int
+	for i := range 1200 {
+		groups := staged(t, r, 1, func(_ int, tx *Tx) error {
+			p, err := tx.Record("k")
+			if err != nil {
+				return err
+			}
+			x := p.Text("body")
+			return x.Insert(x.Len()*(i%3)/3, "some words ")
+		})
+		for _, g := range groups {
+			for _, x := range g {
+				switch {
+				case x.key[0] == rowSnapshot && x.value != nil:
+					whole, times = whole+len(x.value), times+1
+				case x.key[0] == rowChange:
+					changes += len(x.value)
+				}
+			}
+		}
+		if err := r.await(r.commits.current); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if times < 3 || whole > changes {
+		t.Errorf("%d snapshots of %d bytes in all, for changes of %d", times, whole, changes)
+	}
+	if n := len(rowsOf(t, r, rowSnapshot)); n != 1 {
+		t.Errorf("%d rows of snapshots are kept, want 1", n)
+	}
+}

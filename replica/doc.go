@@ -21,9 +21,14 @@
 // # What it costs
 //
 // A change writes two rows: itself, and the record's header. Writes that wait
-// at the same time reach the disk together. A record is written whole only when
-// the changes since outweigh the last whole writing. Opening reads clocks, not
-// records.
+// at the same time reach the disk together, with one header for each record and
+// one tally for each scope. A record is written whole only when the changes since
+// outweigh the last whole writing. Opening reads clocks, not records.
+//
+// What arrives costs what it applies: what waits is looked at when the change
+// that it waits for is there, and changes go to a peer in the order in which they
+// were applied here. All changes are kept, and Compact drops none: without a
+// decision that all replicas share, any peer may still ask for the first of them.
 //
 // # What it survives
 //

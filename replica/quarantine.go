@@ -69,7 +69,7 @@ func (r *Replica) quarantined() ([]Quarantined, error) {
 				dependents[n] = append(dependents[n], d)
 			}
 		}
-		listed := map[clock.Dot]bool{}
+		listed, from := map[clock.Dot]bool{}, len(list)
 		for x, err := range r.store.scan(numberKey(rowFate, s.number), nil) {
 			if err != nil {
 				return nil, err
@@ -92,11 +92,8 @@ func (r *Replica) quarantined() ([]Quarantined, error) {
 				list = append(list, Quarantined{Scope: name, Dot: d, Fate: Waiting})
 			}
 		}
-		for i := range list {
+		for i := from; i < len(list); i++ {
 			q := &list[i]
-			if q.Scope != name {
-				continue
-			}
 			if w := s.waiting.changes[q.Dot]; w != nil {
 				q.Needs = slices.Clone(w.needs)
 				if c, ok := session.ParseCode(w.code); ok {
