@@ -98,7 +98,8 @@ func (r *replica) JoinState(s *State, emit func(Event)) {
 }
 
 // Delta is what a mutation of a type used alone returns: a small state of the
-// same lattice. Joining it has the effect of the mutation.
+// same lattice. Joining it has the effect of the mutation, on any number of
+// replicas and in any order.
 //
 // It shares memory with the state that it came from: nobody may modify it, and it
 // may be joined elsewhere meanwhile.

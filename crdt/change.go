@@ -16,6 +16,9 @@ import (
 // Heads say what the author's replica had applied, and gate delivery. The
 // entries that a part's patch removes say what the actor saw, and decide
 // concurrency. Neither is derived from the other.
+//
+// Make one from the part of a [RecordEditor], or read it by [DecodeChange]. It
+// must not be modified once it was encoded or applied.
 type Change struct {
 	Dot    clock.Dot
 	Stamp  clock.Stamp
@@ -29,14 +32,15 @@ type Change struct {
 	Extension []byte
 }
 
-// Ref names a change together with a short digest of it, so that two contents
-// under one dot are noticed by whoever meets the second.
+// Ref names a change together with a short digest of it ([Hash.Digest]), so that
+// two contents under one dot are noticed by whoever meets the second. Of 2^32
+// forged contents one has the same digest: the hash chain tells these apart.
 type Ref struct {
 	Dot    clock.Dot
 	Digest uint32
 }
 
-// Part is what a change does to one record.
+// Part is what a change does to one record. Every list of refs is sorted by dot.
 type Part struct {
 	Key    string
 	Birth  *Birth    // the change brings the record into existence
@@ -118,8 +122,10 @@ func (c *Change) table() *dotTable {
 	return t
 }
 
-// Write appends the change; the origins that it names go through t. With an
-// empty table written in front this is the canonical form, see [Change.Encode].
+// Write appends the change; the origins that it names go through t. With a table
+// of its own written in front this is the canonical form, see [Change.Encode].
+// O(bytes). A change beyond the limits is written and can be read by nobody, see
+// [Change.Check].
 func (c *Change) Write(w *codec.Writer, t *clock.Table) {
 	w.Byte(changeVersion)
 	var flags byte
@@ -234,8 +240,11 @@ func readRefs(r *codec.Reader, dots *dotTable) []Ref {
 	return refs
 }
 
-// ReadChange reads what [Change.Write] wrote. A shape of a later version gives
-// an error that wraps [ErrUnknownShape]; the change returned beside it has its
+// ReadChange reads what [Change.Write] wrote. It shares no memory with the input.
+// O(bytes), and what is allocated is bounded by a multiple of them.
+//
+// Errors are recorded in r, and wrap one of [codec]. A shape of a later version
+// gives one that wraps [ErrUnknownShape]; the change returned beside it has its
 // dot, stamp and author, and the parts before the unknown one.
 func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 	c := &Change{}
@@ -373,7 +382,7 @@ func saw(p *Patch, dots *dotTable) (refs []Ref) {
 
 // Encode is the canonical form of the change by itself: a table of the origins
 // that it names in order of first use, then the change. Equal changes have
-// equal encodings; the hash chain is over them.
+// equal encodings; the hash chain is over them. O(bytes).
 func (c *Change) Encode() []byte {
 	var t clock.Table
 	body := codec.NewWriter(make([]byte, 0, 192))
@@ -385,7 +394,8 @@ func (c *Change) Encode() []byte {
 }
 
 // DecodeChange reads what [Change.Encode] wrote, and nothing else: bytes that
-// it accepts encode to themselves.
+// it accepts encode to themselves. Errors, cost and what stands beside an error
+// are those of [ReadChange].
 func DecodeChange(b []byte) (*Change, error) {
 	r := codec.NewReader(b)
 	t := clock.ReadTable(r, MaxOrigins)
@@ -397,17 +407,19 @@ func DecodeChange(b []byte) (*Change, error) {
 	return c, nil
 }
 
-// Hash is a SHA-256 of a change's canonical form, cut to 16 bytes.
+// Hash is a SHA-256 cut to 16 bytes: of a change's canonical form, of a state's
+// normal form, or of a chain of changes.
 type Hash [16]byte
 
-// HashOf hashes the canonical form of a change.
+// HashOf hashes an encoding, mostly the canonical form of a change. O(bytes).
 func HashOf(encoded []byte) (h Hash) {
 	s := sha256.Sum256(encoded)
 	copy(h[:], s[:])
 	return h
 }
 
-// Digest is the short form that references carry.
+// Digest is the short form that references carry: the first four bytes, most
+// significant first.
 func (h Hash) Digest() uint32 {
 	return uint32(h[0])<<24 | uint32(h[1])<<16 | uint32(h[2])<<8 | uint32(h[3])
 }
@@ -423,8 +435,8 @@ func ChainStart(scope string, o clock.Origin) Hash {
 	return HashOf(w.Bytes())
 }
 
-// Chain is the digest of an origin's history up to a change, from the digest
-// before it and the change's hash.
+// Chain is the digest of an origin's history in a scope up to a change, from the
+// digest before it and the change's hash.
 func Chain(before, change Hash) Hash {
 	var b [32]byte
 	copy(b[:16], before[:])
@@ -448,7 +460,7 @@ func newRefs(s *State, dots []clock.Dot) []Ref {
 	return refs
 }
 
-// Dots lists the changes that refs name.
+// Dots lists the changes that refs name, in their order; nil for none.
 func Dots(refs []Ref) []clock.Dot {
 	if len(refs) == 0 {
 		return nil

@@ -23,4 +23,9 @@
 //
 // The package is pure: no clock, no randomness, no I/O. It trusts nothing that
 // it decodes.
+//
+// Structs whose fields are exported are data: what they point at is shared when
+// they are copied, must not be modified once it was handed over, and may be read
+// by several goroutines. Methods belong to one goroutine at a time, but where a
+// type says otherwise.
 package crdt

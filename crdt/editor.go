@@ -20,6 +20,11 @@ import (
 // arrived since stays as a sibling. Positions in texts are those of the state as
 // it is now.
 //
+// Get one from [Record.Edit], or from the mutators of the types used alone. The
+// methods that give a field cost nothing and never fail; see the field for what its
+// edits cost. Patch is O(bytes of the delta), Undo too, but for texts and lists that
+// were edited, which it makes again.
+//
 // Not safe for concurrent use.
 type Editor struct {
 	state     *State
@@ -78,7 +83,12 @@ type EditOptions struct {
 	Index *uint32
 }
 
-// RecordEditor makes one change to one record.
+// RecordEditor makes one change to one record: edits, then [RecordEditor.Part],
+// and with the change made of it [RecordEditor.Commit]; or [Editor.Undo] instead.
+// Until one of these two the record has a half change and must not be used
+// otherwise.
+//
+// Not safe for concurrent use.
 type RecordEditor struct {
 	*Editor
 	rec    *Record
@@ -86,7 +96,8 @@ type RecordEditor struct {
 	editor Editor // what Editor points at
 }
 
-// Edit begins a change. A record without a live birth gets one by it.
+// Edit begins a change to the record that lies under key. A record without a live
+// birth gets one by it. O(heads and births).
 func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 	e := &RecordEditor{rec: r, part: Part{Key: key, Heads: newRefs(&r.State, r.heads)}}
 	live := r.live(o.Delete)

@@ -34,6 +34,7 @@ func (s Shape) state() Shape {
 	return s
 }
 
+// String is the shape's name, or its number when this version does not know it.
 func (s Shape) String() string {
 	switch s {
 	case Entries:

@@ -14,10 +14,18 @@ import (
 // All replicas show the same order: that of the effective stamps, then the
 // entries' names. An entry never stands before one that its author had seen.
 //
-// Append is O(bytes of the entry), reading O(n log n).
+// Append is O(bytes of the entry), reading O(n log n) in the entries.
+//
+// Errors are the first one of the change: of [codec.AppendValue], or a
+// [codec.ErrLimit] for an entry of more than 1 MiB.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
+//
+// Source: our own, on a grow-only set: Shapiro et al., INRIA RR-7506, 2011.
 type LogField struct{ at place }
 
-// Append adds an entry.
+// Append adds an entry, for ever: there is no removing it.
 func (f LogField) Append(v any) error {
 	n, p, err := f.at.open()
 	if err != nil {
@@ -61,7 +69,7 @@ type stampedEntry struct {
 	meta Meta
 }
 
-// Entries lists the entries of a log in its order, with who wrote each.
+// Entries lists the entries of a log in its order, with who wrote each. O(n log n).
 func (f Field) Entries() []Candidate {
 	es := f.grownEntries()
 	cs := make([]Candidate, 0, len(es))

@@ -30,7 +30,8 @@ type Author struct {
 }
 
 // Check refuses an author that a change cannot carry: names longer than its
-// format allows, or not UTF-8.
+// format allows, 256 bytes and 512 for the key of the intent, are a
+// *[codec.LimitError]; names that are not UTF-8 another error.
 func (a *Author) Check() error {
 	for _, x := range []struct {
 		what, value string

@@ -265,7 +265,7 @@ func (r *Record) bear(d clock.Dot, b Birth) {
 // be modified.
 func (r *Record) Births() []clock.Dot { return r.born }
 
-// Birth returns what a birth says of its parent.
+// Birth returns what a birth says of its parent, and whether d is a birth.
 func (r *Record) Birth(d clock.Dot) (Birth, bool) { b, ok := r.births[d]; return b, ok }
 
 func sortedDots[V any](m map[clock.Dot]V) []clock.Dot {

@@ -15,7 +15,7 @@ import (
 // vector, because changes are applied after their heads; a state that took
 // deltas in any order has ranges beyond it.
 //
-// Join costs O(entries on both sides), Apply what the delta weighs.
+// Join costs O(entries and changes on both sides).
 //
 // Not safe for concurrent use. The zero value is empty.
 //
@@ -30,7 +30,9 @@ type State struct {
 	sum     Sum // over the live entries of removable shapes
 }
 
-// Event tells what a join or an edit changed at one node.
+// Event tells what a join or an applied change did at one node: which entries
+// came and went, or how the text or list there changed. The values of elements of a
+// set are in the last key of Path. What it points at must not be modified.
 type Event struct {
 	Path    []Key
 	Added   []Entry
@@ -219,13 +221,15 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 }
 
 // Contains reports whether the change named d is part of the state, or was
-// before a settle mark folded it.
+// before a settle mark folded it. O(log n) for n writers.
 func (s *State) Contains(d clock.Dot) bool { return s.context.Contains(d) || s.floor.Covers(d) }
 
-// Vector is the contiguous part of the causal context. It must not be modified.
+// Vector is the contiguous part of the causal context. It must not be modified,
+// and changes with the state; clone it to keep it.
 func (s *State) Vector() *clock.VersionVector { return s.context.Vector() }
 
-// Meta returns what the state remembers of a change.
+// Meta returns what the state remembers of a change, and whether it does. O(log n)
+// for n changes of the origin.
 func (s *State) Meta(d clock.Dot) (Meta, bool) { return s.metas.get(d) }
 
 // Digest is a hash of the state's normal form: the causal context, the names

@@ -13,11 +13,19 @@ import (
 //
 // A recount says what was there at a moment, its as-of time: a difference
 // stamped before it is absorbed, one stamped at or after it applies, whether the
-// counter had seen it or not. Of concurrent recounts the one with the later
-// as-of time counts, then the later entry. So the level is the last recount and
-// all that came after it, whatever the order of arrival.
+// counter had seen it or not. Of all recounts, whoever saw which, the one with the
+// latest as-of time counts, then the later entry. So the level is the last recount
+// and all that came after it, whatever the order of arrival.
 //
-// Add and Recount are O(1); the level is O(entries since the last settle mark).
+// Add and Recount are O(1), reading the level is O(n log n) for n entries since the
+// last settle mark.
+//
+// Errors are the first one of the change.
+//
+// Comes from an [Editor] or a [MapField], and is of use until its change ends.
+// Not safe for concurrent use.
+//
+// Source: our own, on a grow-only set: Shapiro et al., INRIA RR-7506, 2011.
 type StockField struct{ at place }
 
 // Add adds by, which may be negative. Adding zero changes nothing.

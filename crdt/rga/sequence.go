@@ -35,7 +35,7 @@ func newSequence(list bool) sequence {
 // Handle is an origin in one sequence. It saves local edits a look-up.
 //
 // A handle is valid for the sequence that gave it out and for no other, nor for
-// a clone.
+// a clone. The zero value is none: edits with it return [ErrHandle].
 type Handle struct{ n uint32 } // interned number + 1
 
 // Handle returns the handle of an origin. Until the origin has written, that
