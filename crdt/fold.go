@@ -68,6 +68,9 @@ func (r *Record) IsEmpty() bool { return r.IsPurged() && r.root.empty() }
 // Fold is O(changes and entries of the record).
 func (r *Record) Fold(f *Floor, rules FoldRules) {
 	cut := &f.Mark.Cut
+	if r.touches(cut) {
+		r.stamp(cut) // which freezes
+	}
 	r.floor = f
 	if !r.touches(cut) {
 		return
@@ -102,7 +105,7 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 	r.foldNode(slotOf("", TypeMap), &r.root, &folding{settled: settled, dead: dead, held: held, none: len(live) == 0})
 	if len(live) == 0 {
 		r.forget(cut)
-		r.stamp()
+		r.stamp(nil)
 		return
 	}
 	b := &base{births: live, held: slices.DeleteFunc(slices.Clone(held), dead)}
@@ -125,7 +128,7 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 	r.metas.forget(func(d clock.Dot, row *metaRow) bool {
 		return settled(d) && !needed[d] && r.sharesBirths(row)
 	}, settled)
-	r.stamp()
+	r.stamp(nil)
 }
 
 // touches reports whether the record has a change in the cut.
@@ -262,9 +265,19 @@ func (r *Record) named() map[clock.Dot]bool {
 	return named
 }
 
+// Restamp takes the restamps of the scope. Effective stamps of unsettled changes
+// follow them. O(unsettled changes) if the set is another than before.
+func (r *Record) Restamp(moved *Restamps) {
+	if r.moved != moved {
+		r.moved = moved
+		r.stamp(nil)
+	}
+}
+
 // stamp works out the effective stamps of unsettled changes again: settled heads
-// now all count as the greatest stamp that was folded.
-func (r *Record) stamp() {
+// all count as the greatest stamp that was folded. With a cut only changes and
+// restamps inside it are looked at.
+func (r *Record) stamp(cut *clock.VersionVector) {
 	type change struct {
 		dot     clock.Dot
 		row     *metaRow
@@ -275,7 +288,7 @@ func (r *Record) stamp() {
 	for o, rows := range r.metas.origins {
 		for i := range rows {
 			d := clock.Dot{Origin: o, N: rows[i].n}
-			if r.floor.Covers(d) {
+			if r.floor.Covers(d) || cut != nil && !cut.Contains(d) {
 				continue
 			}
 			c := change{d, &rows[i], rows[i].stamp, expand(o, rows, i).Heads}
@@ -292,7 +305,7 @@ func (r *Record) stamp() {
 	for again := true; again; {
 		again = false
 		for _, c := range open {
-			stamp := r.above(c.written, c.heads)
+			stamp := r.above(r.moved.Correct(c.dot, c.written, cut), c.heads)
 			if again = again || stamp != c.row.stamp; stamp == c.row.stamp {
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
@@ -139,6 +140,20 @@ func FuzzDecodeMark(f *testing.F) {
 			return
 		}
 		if again := m.Encode(); !bytes.Equal(again, b) {
+			t.Errorf("read\n%x, wrote\n%x", b, again)
+		}
+	})
+}
+
+func FuzzDecodeRestamp(f *testing.F) {
+	x := crdt.Restamp{Origin: origin(1), From: 2, To: 300, Back: time.Hour}
+	f.Add(x.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := crdt.DecodeRestamp(b)
+		if err != nil {
+			return
+		}
+		if again := x.Encode(); !bytes.Equal(again, b) {
 			t.Errorf("read\n%x, wrote\n%x", b, again)
 		}
 	})

@@ -43,7 +43,9 @@ type device struct {
 	// versioned is which fields the device's policy keeps versions of.
 	versioned func(field string) bool
 	applied   clock.VersionVector
-	unfolded  bool   // takes no marks
+	unfolded  bool                       // takes no marks
+	restamps  map[clock.Dot]crdt.Restamp // of all devices, by the change that carries it
+	moved     *crdt.Restamps
 	purges    int    // marks that left nothing
 	marks     []mark // that came, applied or not; in the order of their numbers
 }
@@ -80,6 +82,8 @@ func (d *device) edit(t testing.TB, seen *clock.VersionVector, f func(*crdt.Reco
 	c := d.change(t, part)
 	e.Commit(c, crdt.HashOf(c.Encode()).Digest())
 	d.applied.Advance(c.Dot)
+	d.restamp(c.Dot)
+	d.record.Restamp(d.moved)
 	return c
 }
 
@@ -159,6 +163,13 @@ func (d *device) receive(t testing.TB, cs ...*crdt.Change) {
 	}
 }
 
+// restamp takes the restamp that a change carries.
+func (d *device) restamp(by clock.Dot) {
+	if x, ok := d.restamps[by]; ok {
+		d.moved = d.moved.With(x, by)
+	}
+}
+
 // retry looks at what waits until nothing more can be applied.
 func (d *device) retry(t testing.TB) {
 	t.Helper()
@@ -183,6 +194,7 @@ func (d *device) take(t testing.TB, c *crdt.Change) bool {
 		return false
 	}
 	d.applied.Advance(c.Dot)
+	d.restamp(c.Dot)
 	digest := crdt.HashOf(c.Encode()).Digest()
 	d.hlc.Observe(c.Stamp)
 	if d.refuse != nil && d.refuse(c) {
@@ -191,7 +203,9 @@ func (d *device) take(t testing.TB, c *crdt.Change) bool {
 	if err := d.record.Check(c, p); err != nil {
 		t.Fatalf("%s checks %v: %v", d.name, c.Dot, err)
 	}
-	return d.record.Apply(c, p, digest, nil)
+	changed := d.record.Apply(c, p, digest, nil)
+	d.record.Restamp(d.moved)
+	return changed
 }
 
 // gossip lets two devices exchange all that they made and heard of: each gets the

@@ -49,7 +49,7 @@ func (r *Record) Join(o *Record, emit func(Event)) {
 		r.floor, r.base = o.floor, o.base
 	}
 	if r.floor != nil {
-		r.stamp()
+		r.stamp(nil)
 	}
 }
 

@@ -71,6 +71,7 @@ const (
 	TypeBounded     Type = 13
 	TypeProposal    Type = 14
 	TypeMark        Type = 15 // settle marks, in the record of a scope
+	TypeRestamp     Type = 16 // restamps, there too
 
 	TypeSlots    Type = 120 // the order of a list, below the list's node
 	TypeItem     Type = 121 // the value that was set on an element of a list
@@ -101,6 +102,7 @@ var types = map[Type]typeInfo{
 	TypeBounded:     {"bounded", Entries, false},
 	TypeProposal:    {"proposal", Grown, false},
 	TypeMark:        {"mark", Grown, true},
+	TypeRestamp:     {"restamp", Grown, true},
 	TypeSlots:       {"slots", Grown, true},
 	TypeItem:        {"item", Entries, true},
 	TypePresence:    {"presence", Entries, true},

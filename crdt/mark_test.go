@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -91,8 +92,9 @@ func settledFleet(t testing.TB, r *rand.Rand, steps int) []*device {
 	ds := devices(4)
 	versions(r, ds)
 	policy := crdt.DeletePolicy(r.IntN(2))
+	restamps := map[clock.Dot]crdt.Restamp{}
 	for _, d := range ds {
-		d.policy = policy
+		d.policy, d.restamps = policy, restamps
 	}
 	s := newSteward(ds[0], ds[:3]...)
 	for range steps {
@@ -125,6 +127,11 @@ func settledFleet(t testing.TB, r *rand.Rand, steps int) []*device {
 			}
 			s.write(t)
 		default:
+			if d.n > 0 && r.IntN(6) == 0 { // some changes carry a restamp of earlier ones
+				from := 1 + r.Uint64N(d.n)
+				restamps[d.next()] = crdt.Restamp{Origin: d.origin, From: from, To: from + r.Uint64N(3), Back: time.Duration(1+r.IntN(20)) * time.Minute}
+			}
+			d.wall = d.wall.Add(time.Duration(r.IntN(5)) * time.Minute)
 			var seen *clock.VersionVector
 			if v := d.record.Vector().Clone(); r.IntN(3) == 0 {
 				gossip(t, ds, d, ds[r.IntN(4)])
@@ -196,7 +203,7 @@ func TestMarksConverge(t *testing.T) {
 		}
 		// Whoever comes after all of it ends the same, marks first or last.
 		last := newDevice(9)
-		last.policy = ds[0].policy
+		last.policy, last.restamps = ds[0].policy, ds[0].restamps
 		cs := allChanges(ds)
 		r.Shuffle(len(cs), func(i, j int) { cs[i], cs[j] = cs[j], cs[i] })
 		if r.IntN(2) == 0 {
@@ -214,6 +221,7 @@ func TestMarksConverge(t *testing.T) {
 		// States at different floors join in any order to what the changes give.
 		r.Shuffle(len(apart), func(i, j int) { apart[i], apart[j] = apart[j], apart[i] })
 		whole := &crdt.Record{}
+		whole.Restamp(ds[0].moved)
 		for _, rec := range apart {
 			whole.Join(rec, nil)
 		}

@@ -216,7 +216,7 @@ func (r *Record) advanceHeads(d clock.Dot, seen []Ref) {
 // that no clock can order a change before what it saw.
 func (r *Record) meta(c *Change, p *Part, digest uint32) Meta {
 	m := Meta{Digest: digest, Heads: Dots(p.Heads), Edits: p.Patch != nil, Mark: r.floor.Find(c.Floor)}
-	if m.Stamp = r.above(c.Stamp, m.Heads); m.Stamp != c.Stamp {
+	if m.Stamp = r.above(r.moved.Correct(c.Dot, c.Stamp, nil), m.Heads); m.Stamp != c.Stamp {
 		enter(&r.metas.written, c.Dot, c.Stamp)
 	}
 	// Changes of one origin to one record nearly always agree with the one

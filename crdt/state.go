@@ -23,7 +23,8 @@ import (
 // Journal of Parallel and Distributed Computing 111, 2018.
 type State struct {
 	context clock.Context
-	floor   *Floor                 // what its cut covers and is not here is gone
+	floor   *Floor // what its cut covers and is not here is gone
+	moved   *Restamps
 	removed map[clock.Dot][]uint32 // entries removed by name while their dot is not covered; sorted
 	root    node
 	metas   metaTable

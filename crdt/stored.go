@@ -186,8 +186,8 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 	for _, o := range origins {
 		rows := t.origins[o]
 		clock.WriteOrigin(body, ot, o)
-		var ns, stamps []int64
-		var who, under, marks, lifted []uint64
+		var ns, stamps, lifted []int64
+		var who, under, marks []uint64
 		var edits, follows []bool
 		for i := range rows {
 			ns = append(ns, int64(rows[i].n))
@@ -211,13 +211,13 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 			if !differs {
 				written = rows[i].stamp
 			}
-			lifted = append(lifted, uint64(rows[i].stamp-written))
+			lifted = append(lifted, int64(rows[i].stamp-written))
 			edits = append(edits, rows[i].edits)
 			follows = append(follows, rows[i].said.heads == nil)
 		}
 		body.DeltaColumn(ns)
 		body.DeltaColumn(stamps)
-		body.UintColumn(lifted)
+		body.DeltaColumn(lifted)
 		body.UintColumn(who)
 		body.UintColumn(under)
 		body.BoolColumn(edits)
@@ -265,7 +265,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 		o := clock.ReadOrigin(r, ot)
 		ns := r.DeltaColumn("numbers", maxStored)
 		stamps := r.DeltaColumn("stamps", maxStored)
-		lifted := r.UintColumn("stamps", maxStored)
+		lifted := r.DeltaColumn("stamps", maxStored)
 		who, under := r.UintColumn("authors", maxStored), r.UintColumn("births", maxStored)
 		edits, follows := r.BoolColumn("edits", maxStored), r.BoolColumn("heads", maxStored)
 		n := ns.Len()
