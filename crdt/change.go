@@ -274,6 +274,10 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 		c.Floor = Ref{clock.ReadDot(r, t), r.Uint32()}
 	}
 	dots := readDotTable(r, t)
+	if i, named := slices.BinarySearchFunc(dots.dots, c.Floor.Dot, clock.Dot.Compare); named && dots.digests[i] != c.Floor.Digest ||
+		c.Floor.Dot == c.Dot {
+		r.Fail("floor", codec.ErrMalformed) // two contents of one change, or itself
+	}
 	if slices.Contains(dots.dots, c.Dot) {
 		r.Fail("references", codec.ErrMalformed) // a change cannot have seen itself
 	}

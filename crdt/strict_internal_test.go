@@ -311,3 +311,27 @@ func TestChangeLimits(t *testing.T) {
 		t.Error("an actor that is not UTF-8")
 	}
 }
+
+// TestFloorOfAChange: the mark that a change cites is another change, and has one
+// content.
+func TestFloorOfAChange(t *testing.T) {
+	mark := Ref{clock.Dot{Origin: strictOrigin(2), N: 1}, 7}
+	for _, c := range []struct {
+		name  string
+		floor Ref
+		want  error
+	}{
+		{"none", Ref{}, nil},
+		{"the change that it names as a head", mark, nil},
+		{"another change", Ref{clock.Dot{Origin: strictOrigin(3), N: 1}, 9}, nil},
+		{"that change with another content", Ref{mark.Dot, 8}, codec.ErrMalformed},
+		{"itself", Ref{strictDot, 7}, codec.ErrMalformed},
+	} {
+		made := bornWith(entryAt("f", TypeRegister, []byte(one)))
+		made.Parts[0].Heads = []Ref{mark}
+		made.Floor = c.floor
+		if _, err := DecodeChange(made.Encode()); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+}

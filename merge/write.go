@@ -29,6 +29,7 @@ type WriteError struct {
 	Err    error
 }
 
+// Error says what is refused, in which field, and why.
 func (e *WriteError) Error() string { return fmt.Sprintf("%v: field %q: %s", e.Err, e.Field, e.Detail) }
 
 // Unwrap gives the class of the fault.

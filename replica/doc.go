@@ -18,6 +18,11 @@
 // Every change that was made here or received has exactly one [Fate]: applied,
 // waiting for something that it names, or rejected for ever. None is dropped.
 //
+// Replica, Collection and what follows from them are safe for concurrent use;
+// what is valid only inside a change says so. Structs whose fields are exported are
+// data: copies share what they point at, which must not be modified once it was
+// handed over.
+//
 // # What it costs
 //
 // A change writes two rows: itself, and the record's header. Writes that wait

@@ -33,6 +33,7 @@ type LockedError struct {
 	PID  int // zero when it could not be read
 }
 
+// Error says which process it is, as far as that is known, and what to do.
 func (e *LockedError) Error() string {
 	who := "another process"
 	if e.PID != 0 {
@@ -41,6 +42,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("replica: open %s: %s has it open; close it there, or sync with it over the network", e.Path, who)
 }
 
+// Unwrap gives [ErrLocked].
 func (e *LockedError) Unwrap() error { return ErrLocked }
 
 // CorruptError tells which row failed its check. Nothing was read from it.
@@ -52,6 +54,7 @@ type CorruptError struct {
 	Err    error
 }
 
+// Error says which row it is, of which record, and what its check said.
 func (e *CorruptError) Error() string {
 	of := ""
 	if e.Record != "" {

@@ -19,6 +19,7 @@ type SpaceError struct {
 	Need uint64 // bytes that must be left
 }
 
+// Error says how much is free and how much must be, in MiB.
 func (e *SpaceError) Error() string {
 	return fmt.Sprintf("replica: %s: %d MiB are free on the disk and %d MiB must be; make room, and go on", e.Path, e.Free>>20, e.Need>>20)
 }

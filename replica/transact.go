@@ -12,8 +12,10 @@ import (
 )
 
 // Tx is one change over several records of a scope: all of it applies, or
-// nothing, here and on every peer. It is valid inside the function that it was
-// given to.
+// nothing, here and on every peer.
+//
+// It is valid inside the function that it was given to. Not safe for concurrent
+// use.
 type Tx struct {
 	r      *Replica
 	scope  *scope // nil until the scope has rows
@@ -27,7 +29,11 @@ type Tx struct {
 }
 
 // Record is a record within a change: what is done to its fields takes effect
-// at once and is seen by what follows. Its first error ends the change.
+// at once and is seen by what follows. Its first error ends the change. See
+// [crdt.Editor] for the fields.
+//
+// It is valid inside the function that it was given to. Not safe for concurrent
+// use.
 type Record struct {
 	*crdt.RecordEditor
 	tx     *Tx

@@ -11,7 +11,7 @@ import (
 	"github.com/concord-crdt/concord/crdt"
 )
 
-// Event tells that a record changed, here or on a peer.
+// Event tells that a record changed, here or on a peer. It is the reader's own.
 type Event struct {
 	Collection string
 	Key        string

@@ -26,5 +26,6 @@
 // hangs on which replica has the smaller id.
 //
 // The package is pure: no clock, network, store or randomness of its own. A run
-// is a function of the scenario and the world.
+// is a function of the scenario and the world. Scenarios, steps, expectations and
+// results are data, which several goroutines may read while nobody modifies it.
 package scenario

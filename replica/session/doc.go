@@ -69,6 +69,11 @@
 // ignorable, else it ends the session. Changes are carried as bytes: one that a
 // receiver cannot join it can still store and forward.
 //
+// # Use
+//
+// A [Core] belongs to one goroutine, a [Store] to several. All other types are data:
+// copies share what they point at, which nobody modifies once it was handed over.
+//
 // # Trust
 //
 // A session believes that the peer is who the channel says it is. Whatever it
