@@ -101,8 +101,8 @@ func (r *Replica) soil(s *scope, o *open) {
 	}
 }
 
-// touch has the tally of a scope written with the open group, or the next one. The caller
-// holds r.mu.
+// touch has the tally of a scope written with the open group, or the next one. The
+// caller holds r.mu.
 func (r *Replica) touch(s *scope) {
 	if b := r.commits.current; !s.touched {
 		s.touched = true

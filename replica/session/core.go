@@ -462,7 +462,7 @@ func (c *Core) takeStatus(s Status) (moved []string) {
 		}
 	}
 	for name, st := range own {
-		if old := c.own[name]; old == nil || !old.Stored.Equal(&st.Stored) {
+		if old := c.own[name]; old == nil || !old.stands(st) {
 			moved = append(moved, name)
 		}
 		if sc := c.scopes[name]; sc != nil {

@@ -108,6 +108,12 @@ func (s *ScopeStatus) sum() crdt.Hash {
 	return s.Sum()
 }
 
+// stands reports whether the stored clock is that of another status of the scope.
+// Digests that the store keeps spare the look at the clocks.
+func (s *ScopeStatus) stands(o *ScopeStatus) bool {
+	return s.Digest != (crdt.Hash{}) && s.Digest == o.Digest || s.Stored.Equal(&o.Stored)
+}
+
 // appliedDigest is a digest of the applied clock.
 func (s *ScopeStatus) appliedDigest() crdt.Hash {
 	var t clock.Table
