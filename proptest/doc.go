@@ -10,11 +10,11 @@
 //   - An [Invariant] is what must hold of a value whatever happens: "no item of
 //     the cart is lost". A [Type] has a Specification, too, that says what a set
 //     of operations means when they are applied in one place.
-//   - A [Policy] is a merge rule: steps of package merge, or a key, a comparator
-//     or any function over the candidates of a register. [CheckPolicy] finds
-//     rules that depend on anything but the set of candidates. [CheckSchema] finds
-//     cases that a decision matrix leaves open.
-//   - [Records] makes a [Type] of the records of a schema, to search them for a
+//   - A [Rule] is a merge rule: steps of package merge, or a key, a comparator or
+//     any function over the candidates of a register. [CheckRule] finds rules that
+//     depend on anything but the set of candidates. [CheckPolicy] looks at all
+//     rules of a policy, and finds the cases that its decision matrix leaves open.
+//   - [Records] makes a [Type] of the records of a policy, to search them for a
 //     violation of an invariant.
 //
 // What is found is a [Failure]: the shortest history that still breaks the law,

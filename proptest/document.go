@@ -48,7 +48,10 @@ func (d Document) Record() *crdt.Record { return &d.record }
 func (d Document) Edit(author crdt.Author, edit func(*crdt.RecordEditor)) (*crdt.Change, error) {
 	r := d.replica
 	dot := clock.Dot{Origin: r.Origin(), N: d.record.Vector().Get(r.Origin()) + 1}
-	e := d.record.Edit(documentKey, crdt.EditOptions{Dot: dot, Delete: d.rules.Collection().Delete})
+	e := d.record.Edit(documentKey, crdt.EditOptions{
+		Dot: dot, Delete: d.rules.Collection().Delete,
+		Versioned: func(field string) bool { return d.rules.Field(field).Versioned() },
+	})
 	edit(e)
 	part, changed, err := e.Part(false)
 	if err == nil && changed {

@@ -3,6 +3,8 @@ package proptest
 import (
 	"fmt"
 	"slices"
+
+	"github.com/concord-crdt/concord/proptest/scenario"
 )
 
 // law is something that holds of every history of a type.
@@ -16,6 +18,8 @@ type law[S, D any] struct {
 	// widen adds steps to the histories that the law looks at.
 	widen func(s *shape)
 	check func(r *run[S, D]) error
+	// expect, when not nil, is the law in the words of a scenario file.
+	expect func(all []Event) scenario.Expect
 }
 
 // group is the laws that one of the Check functions looks at.

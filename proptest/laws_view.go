@@ -45,7 +45,7 @@ func viewLaws[S, D any]() []law[S, D] {
 // invariantLaw makes a law of one of the type's invariants.
 func invariantLaw[S, D any](v Invariant[S]) law[S, D] {
 	return law[S, D]{name: v.Name, means: "it holds of every state that can be reached",
-		group: views, lacks: nothing[S, D], check: func(r *run[S, D]) error {
+		group: views, lacks: nothing[S, D], expect: v.Expect, check: func(r *run[S, D]) error {
 			return r.everywhere(func(w *world[S, D], on int, seen []Event, closed bool) error {
 				if !closed && !v.Gaps {
 					return nil
@@ -152,10 +152,15 @@ func (r *run[S, D]) everywhere(look func(w *world[S, D], on int, seen []Event, c
 	}
 	r.count(w)
 	all := w.numbers(r.h.replicas)
-	if err := w.settle(all, w.rotated); err != nil {
-		return err
+	if w.t.JoinDelta == nil {
+		if err := w.settle(all, w.rotated); err != nil {
+			return err
+		}
 	}
 	for _, on := range all {
+		if err := w.settle([]int{on}, w.rotated); err != nil {
+			return err
+		}
 		if err := at(on); err != nil {
 			return err
 		}

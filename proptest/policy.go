@@ -3,190 +3,138 @@ package proptest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"testing"
+	"time"
 
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
+	"github.com/concord-crdt/concord/proptest/scenario"
 )
 
-// Policy describes a merge rule: what decides between the candidates of a
-// register. It has one of Steps, Key, Less, Fold and Show.
+// UndecidedError is a case that a decision matrix leaves open: concurrent writes
+// of one field, by authors of two roles, between which no step decides.
+type UndecidedError struct {
+	Collection, Field string
+	Roles             [2]string
+}
+
+// Error says which case, and what to do.
+func (e *UndecidedError) Error() string {
+	return fmt.Sprintf("proptest: %s.%s: nothing decides between %s and %s, so the greater entry wins; end the steps with latest, earliest or review",
+		e.Collection, e.Field, role(e.Roles[0]), role(e.Roles[1]))
+}
+
+func role(name string) string {
+	if name == "" {
+		return "an author without a role"
+	}
+	return "a " + name
+}
+
+// CheckPolicy checks the rules of every register, group and map of a policy, as
+// [CheckRule] does, with candidates by each role that may write the field; and
+// that the decision matrix is complete: for each pair of these roles, and each
+// order of their writes, something decides that the policy's owner chose.
 //
-// Only Steps and Key make rules that converge by their form. The others are how
-// conflict handlers are written elsewhere; the laws find out whether one happens
-// to be sound.
-type Policy struct {
-	Name string
-
-	// Steps are those of a policy. They may name any roles.
-	Steps []merge.Step
-	// Key gives a candidate its key; the greatest wins, ties go to the greater
-	// entry. It follows from the candidate alone, unless WholeSet says that it may
-	// read set, which holds all candidates in canonical order.
-	Key      func(c *merge.Candidate, set []merge.Candidate) merge.Key
-	WholeSet bool
-	// Less reports whether b is to be preferred to a.
-	Less func(a, b *merge.Candidate) bool
-	// Fold makes one candidate of two, as they come.
-	Fold func(a, b merge.Candidate) merge.Candidate
-	// Show gives what is shown for candidates that come in any order.
-	Show func(set []merge.Candidate) any
-
-	// Values and Roles are what candidates are drawn from. Without any, values are
-	// numbers and there is one role.
-	Values []any
-	Roles  []string
-	// Draw, when not nil, makes a candidate. Its entry is set afterwards.
-	Draw func(c *Call) merge.Candidate
-
-	// Complete asks that a rule of Steps or Key leaves nothing to the entry: of
-	// two candidates with different values, written at different times, it says
-	// which wins.
-	Complete bool
-	// Surroundings are what the rule must not notice.
-	Surroundings []Surrounding
-	// Invariants are what must hold of whatever is shown.
-	Invariants []PolicyInvariant
-
-	rules *merge.FieldRules // Steps, compiled
-}
-
-// Surrounding is something of the device that a rule must not notice: a locale,
-// a time zone, a configuration. The rule is asked within it and without.
-type Surrounding struct {
-	Name string
-	// Enter sets it up, and returns what takes it down.
-	Enter func() (leave func())
-}
-
-// PolicyInvariant is something that must hold of a rule: "a nurse never overrules
-// a doctor".
-type PolicyInvariant struct {
-	Name string
-	// Holds returns what is wrong with showing a value for the candidates, nil if
-	// nothing is.
-	Holds func(set []merge.Candidate, shown any) error
-}
-
-// show is what the policy shows for candidates as they come.
-func (p *Policy) show(set []merge.Candidate) any {
-	if len(set) == 0 {
-		return nil
-	}
-	switch {
-	case p.Show != nil:
-		return p.Show(set)
-	case p.Key != nil:
-		return set[p.greatest(set)].Value
-	case p.Less != nil:
-		best := &set[0]
-		for i := range set {
-			if p.Less(best, &set[i]) {
-				best = &set[i]
-			}
-		}
-		return best.Value
-	case p.Fold != nil:
-		one := set[0]
-		for _, c := range set[1:] {
-			one = p.Fold(one, c)
-		}
-		return one.Value
-	}
-	return set[p.rules.Resolve(set, nil).Winner].Value
-}
-
-// canonical is the set in the order in which a key may look at it.
-func canonicalSet(set []merge.Candidate) []merge.Candidate {
-	return slices.SortedFunc(slices.Values(set), func(a, b merge.Candidate) int { return a.Compare(&b) })
-}
-
-func (p *Policy) greatest(set []merge.Candidate) int {
-	whole := canonicalSet(set)
-	best := 0
-	for i := range set {
-		d := p.Key(&set[i], whole).Compare(p.Key(&set[best], whole))
-		if d > 0 || d == 0 && set[i].Compare(&set[best]) > 0 {
-			best = i
-		}
-	}
-	return best
-}
-
-// validate finds what is wrong with the description, and makes it ready.
-func (p *Policy) validate() error {
-	var faults []error
-	n := 0
-	for _, is := range []bool{p.Steps != nil, p.Key != nil, p.Less != nil, p.Fold != nil, p.Show != nil} {
-		if is {
-			n++
-		}
-	}
-	if n != 1 {
-		faults = append(faults, fmt.Errorf("proptest: policy %q has %d of Steps, Key, Less, Fold and Show; give one", p.Name, n))
-	}
-	if p.Steps != nil {
-		rules, findings := merge.CompileRule(merge.FieldRule{Type: crdt.TypeRegister, Resolve: p.Steps}, nil)
-		if err := findings.Err(); err != nil {
-			faults = append(faults, fmt.Errorf("proptest: policy %q: %w", p.Name, err))
-		}
-		p.rules = rules
-	}
-	if p.Complete && p.Steps == nil && p.Key == nil {
-		faults = append(faults, fmt.Errorf("proptest: policy %q: Complete is about Steps or a Key", p.Name))
-	}
-	for _, v := range p.Invariants {
-		if v.Holds == nil {
-			faults = append(faults, fmt.Errorf("proptest: policy %q: invariant %q has no Holds", p.Name, v.Name))
-		}
-	}
-	for _, s := range p.Surroundings {
-		if s.Enter == nil {
-			faults = append(faults, fmt.Errorf("proptest: policy %q: surrounding %q has no Enter", p.Name, s.Name))
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// CheckPolicy checks that a rule shows one thing for one set of candidates: pure,
-// whole set, key of the candidate, one order, complete, and each of the policy's
-// invariants.
+// It returns nil, or all of these, joined: [*UndecidedError] for a case that is
+// left open, [*Failure] for a rule that breaks a law, and the findings of
+// [merge.Policy.Compile] that are errors. Functions that the policy names and
+// functions lacks are left out of the rules, as everywhere.
 //
-// It returns nil, or a [*Failure] for each law that is broken, joined. Other
-// errors say what is wrong with the description or the options. Of the options,
-// Histories is the number of candidate sets for each law.
-//
-// A law asks the rule some 10 to 200 times for each set of up to five candidates.
-func CheckPolicy(p Policy, o Options) error {
-	if err := errors.Join(p.validate(), o.Validate()); err != nil {
+// It is O(fields · (roles² + [Options.Histories])).
+func CheckPolicy(p *merge.Policy, functions merge.Functions, o Options) error {
+	if err := o.Validate(); err != nil {
 		return err
 	}
 	o = o.withDefaults()
+	compiled, findings := p.Compile(functions)
+	if err := findings.Err(); err != nil || p == nil {
+		return err
+	}
 	var faults []error
-	for _, l := range p.laws() {
-		if l.applies {
-			faults = append(faults, l.search(&p, o))
+	for _, collection := range slices.Sorted(maps.Keys(p.Collections)) {
+		rules, err := compiled.Collection(collection)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("proptest: %w", err))
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(rules.Collection().Fields)) {
+			faults = append(faults, checkField(collection, name, rules.Field(name), p.Roles, o))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// RunPolicy is [CheckPolicy] with a subtest for each law.
-func RunPolicy(tb *testing.T, p Policy, o Options) {
-	tb.Helper()
-	if err := errors.Join(p.validate(), o.Validate()); err != nil {
-		tb.Fatal(err)
+func checkField(collection, name string, f *merge.FieldRules, roles []string, o Options) error {
+	rule := f.Rule()
+	switch rule.Type {
+	case crdt.TypeRegister, crdt.TypeGroup, crdt.TypeMap:
+	default:
+		return nil
 	}
-	o = o.withDefaults()
-	for _, l := range p.laws() {
-		if !l.applies {
-			continue
-		}
-		tb.Run(l.name, func(tb *testing.T) {
-			if err := l.search(&p, o); err != nil {
-				tb.Error(err)
+	writers := rule.Write
+	if len(writers) == 0 {
+		writers = slices.Concat(roles, []string{""})
+	}
+	var faults []error
+	for i, a := range writers {
+		for _, b := range writers[i:] {
+			if !decides(f, a, b) {
+				faults = append(faults, &UndecidedError{collection, name, [2]string{a, b}})
 			}
-		})
+		}
 	}
+	r := Rule{Name: collection + "." + name, Roles: writers, compiled: f}
+	for v := range 9 {
+		r.Values = append(r.Values, example(rule, v))
+	}
+	return errors.Join(append(faults, r.check(o))...)
+}
+
+// example is the n-th value that a field may have.
+func example(rule *merge.FieldRule, n int) any {
+	if rule.Type != crdt.TypeGroup {
+		return exampleOf(rule.Of, n)
+	}
+	group := map[string]any{}
+	for name, kind := range rule.Members {
+		group[name] = exampleOf(kind, n)
+	}
+	return group
+}
+
+func exampleOf(k merge.Kind, n int) any {
+	switch k {
+	case merge.String:
+		return string(rune('a' + n))
+	case merge.Boolean:
+		return n%2 == 1
+	case merge.Float:
+		return float64(n) + 0.5
+	case merge.Timestamp:
+		return scenario.Start.Add(time.Duration(n) * time.Hour)
+	}
+	return int64(n)
+}
+
+// decides reports whether a rule chooses between writes of two roles, whichever is
+// the later and whichever has the greater entry.
+func decides(f *merge.FieldRules, a, b string) bool {
+	for order := range 4 {
+		set := []merge.Candidate{
+			{Value: example(f.Rule(), 0), Actor: "a", Role: a},
+			{Value: example(f.Rule(), 1), Actor: "b", Role: b},
+		}
+		set[order&1].Stamp = clock.NewStamp(scenario.Start, 0)
+		set[1-order&1].Stamp = clock.NewStamp(scenario.Start.Add(time.Hour), 0)
+		for i := range set {
+			set[i].Entry.Dot = clock.Dot{Origin: newReplica(i ^ order>>1).Origin(), N: 1}
+		}
+		if f.Resolve(set, nil).By == merge.ByEntry {
+			return false
+		}
+	}
+	return true
 }

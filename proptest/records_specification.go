@@ -2,12 +2,14 @@ package proptest
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/merge"
+	"github.com/concord-crdt/concord/proptest/scenario"
 )
 
 // A fieldSpecification says what fields show, from what was done and seen and
@@ -20,27 +22,65 @@ type fieldSpecification struct {
 // specifyFields holds what a document shows against what was done to it.
 func specifyFields(rules *merge.CollectionRules, d Document, seen []Event) error {
 	shown := d.View()
-	for _, name := range slices.Sorted(maps.Keys(rules.Collection().Fields)) {
-		rule := rules.Field(name)
-		s := &fieldSpecification{}
-		for _, e := range seen {
-			note, ok := e.Note.(*fieldEdit)
-			if !ok {
-				return nil // an operation of the caller's, which may have done anything
-			}
-			if note.field == name {
-				s.events, s.edits = append(s.events, e), append(s.edits, note)
-			}
-		}
+	for name, s := range fieldSpecifications(rules, seen) {
 		got, ok := shown.Field(name)
-		if len(s.edits) == 0 || !ok {
-			continue
+		if !ok {
+			continue // nothing was done to it but what others took back
 		}
-		if err := s.compare(rule, got); err != nil {
+		if err := s.compare(rules.Field(name), got); err != nil {
 			return fmt.Errorf("field %s %w", name, err)
 		}
 	}
 	return nil
+}
+
+// fieldSpecifications goes through the fields that something was done to, by
+// name. There are none if an operation of the caller's, which may have done
+// anything, is among the events.
+func fieldSpecifications(rules *merge.CollectionRules, seen []Event) iter.Seq2[string, *fieldSpecification] {
+	return func(yield func(string, *fieldSpecification) bool) {
+		fields := map[string]*fieldSpecification{}
+		for _, e := range seen {
+			note, ok := e.Note.(*fieldEdit)
+			if !ok {
+				return
+			}
+			s := fields[note.field]
+			if s == nil {
+				s = &fieldSpecification{}
+				fields[note.field] = s
+			}
+			s.events, s.edits = append(s.events, e), append(s.edits, note)
+		}
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			if !yield(name, fields[name]) {
+				return
+			}
+		}
+	}
+}
+
+// expectFields says what can be said of counters, sets and registers in a
+// scenario file.
+func expectFields(rules *merge.CollectionRules, all []Event) scenario.Expect {
+	var x scenario.Expect
+	say := func(key string, v any) {
+		if x.Values == nil {
+			x.Values = scenario.Values{}
+		}
+		x.Values[key] = v
+	}
+	for name, s := range fieldSpecifications(rules, all) {
+		switch rules.Field(name).Rule().Type {
+		case crdt.TypeCounter:
+			say("counter:"+name, s.sum())
+		case crdt.TypeSet:
+			say("set:"+name, s.addWins())
+		case crdt.TypeRegister:
+			say("register:"+name, s.winner(rules.Field(name)))
+		}
+	}
+	return x
 }
 
 func (s *fieldSpecification) compare(rule *merge.FieldRules, got *merge.FieldView) error {
@@ -49,13 +89,9 @@ func (s *fieldSpecification) compare(rule *merge.FieldRules, got *merge.FieldVie
 	case crdt.TypeRegister, crdt.TypeGroup:
 		return s.compareRegister(rule, got)
 	case crdt.TypeCounter:
-		var sum int64
-		for _, x := range s.edits {
-			sum += x.value.(int64)
-		}
-		want = sum
+		want = s.sum()
 	case crdt.TypeSet:
-		want = s.set(func(i int) bool { return s.edits[i].what == "add" && s.stands(i, s.sameValue(i)) })
+		want = s.addWins()
 	case crdt.TypeRemoveSet:
 		want = s.set(func(i int) bool {
 			return s.edits[i].what == "add" && !s.exists(func(j int) bool {
@@ -68,6 +104,13 @@ func (s *fieldSpecification) compare(rule *merge.FieldRules, got *merge.FieldVie
 		})
 	case crdt.TypeDisableFlag:
 		return nil // on needs an enabling after every disabling: see the type's own tests
+	case crdt.TypeStock:
+		want = s.stock()
+	case crdt.TypeBounded:
+		if n, ok := got.Value.(int64); !ok || n < leastBounded || n > mostBounded {
+			return fmt.Errorf("shows %v, and its bounds are %d and %d", got.Value, leastBounded, mostBounded)
+		}
+		return nil
 	case crdt.TypeLog:
 		return sameElements(got.Value, s.values())
 	case crdt.TypeText:
@@ -110,6 +153,17 @@ func (s *fieldSpecification) values() (vs []any) {
 	return vs
 }
 
+func (s *fieldSpecification) sum() (sum int64) {
+	for _, x := range s.edits {
+		sum += x.value.(int64)
+	}
+	return sum
+}
+
+func (s *fieldSpecification) addWins() []any {
+	return s.set(func(i int) bool { return s.edits[i].what == "add" && s.stands(i, s.sameValue(i)) })
+}
+
 // set lists the values of some events in the order in which sets show them.
 func (s *fieldSpecification) set(holds func(i int) bool) []any {
 	there := map[string]any{}
@@ -127,29 +181,64 @@ func (s *fieldSpecification) set(holds func(i int) bool) []any {
 	return vs
 }
 
-// compareRegister wants the writes that nobody who wrote had seen, and of these
-// the one that the rule prefers.
-func (s *fieldSpecification) compareRegister(rule *merge.FieldRules, got *merge.FieldView) error {
-	var want []merge.Candidate
+// stock is the last recount and what came after it, by their stamps.
+func (s *fieldSpecification) stock() (level int64) {
+	last := -1
 	for i, x := range s.edits {
-		if s.stands(i, func(j int) bool { return true }) {
+		later := func(j int) bool {
+			a, b := x.change, s.edits[j].change
+			return a.Stamp > b.Stamp || a.Stamp == b.Stamp && a.Dot.Compare(b.Dot) > 0
+		}
+		if x.what == "recount" && (last < 0 || later(last)) {
+			last, level = i, x.value.(int64)
+		}
+	}
+	for _, x := range s.edits {
+		if x.what == "add" && (last < 0 || x.change.Stamp >= s.edits[last].change.Stamp) {
+			level += x.value.(int64)
+		}
+	}
+	return level
+}
+
+// siblings are the writes that nobody who wrote had seen.
+func (s *fieldSpecification) siblings() (set []merge.Candidate) {
+	for i, x := range s.edits {
+		if s.stands(i, func(int) bool { return true }) {
 			a := x.change.Author
-			want = append(want, merge.Candidate{Value: x.value, Actor: a.Actor, Role: a.Role, Stamp: x.change.Stamp,
+			set = append(set, merge.Candidate{Value: x.value, Actor: a.Actor, Role: a.Role, Stamp: x.change.Stamp,
 				Entry: crdt.EntryID{Dot: x.change.Dot}})
 		}
+	}
+	return set
+}
+
+// winner is the sibling that the rule prefers.
+func (s *fieldSpecification) winner(rule *merge.FieldRules) any {
+	set := s.siblings()
+	if i := rule.Resolve(set, nil).Winner; i >= 0 {
+		return set[i].Value
+	}
+	return nil
+}
+
+// compareRegister leaves out versioned fields: what is held back from those, and
+// why, is for a rule's own tests.
+func (s *fieldSpecification) compareRegister(rule *merge.FieldRules, got *merge.FieldView) error {
+	if rule.Versioned() {
+		return nil
 	}
 	var values, wanted []any
 	for _, c := range got.Candidates {
 		values = append(values, c.Value)
 	}
-	for _, c := range want {
+	for _, c := range s.siblings() {
 		wanted = append(wanted, c.Value)
 	}
 	if err := sameElements(values, wanted); err != nil {
 		return err
 	}
-	winner := want[rule.Resolve(want, nil).Winner].Value
-	if x, y := render(got.Value), render(winner); x != y {
+	if x, y := render(got.Value), render(s.winner(rule)); x != y {
 		return fmt.Errorf("shows %s, and is specified as %s", x, y)
 	}
 	return nil

@@ -26,6 +26,9 @@ func everyField() *merge.Policy {
 			"o": {Type: crdt.TypeLog, Of: merge.String},
 			"t": {Type: crdt.TypeText},
 			"l": {Type: crdt.TypeList},
+			"k": {Type: crdt.TypeStock},
+			"b": {Type: crdt.TypeBounded},
+			"p": {Type: crdt.TypeProposal, Of: merge.Integer},
 			"m": {Type: crdt.TypeMap, Of: merge.Integer},
 		}}},
 	}
@@ -43,9 +46,9 @@ func TestRecordsKeepEveryLaw(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		histories := 15
+		histories := 6
 		if name == "all" {
-			histories = 60
+			histories = 25
 		}
 		t.Run(name+" of "+all.Fields[name].Type.String(), func(t *testing.T) {
 			proptest.Run(t, records, proptest.Options{Histories: histories})

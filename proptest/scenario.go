@@ -28,8 +28,11 @@ func (l *law[S, D]) scenario(t *Type[S, D], f *Failure, h *history) (file []byte
 		Source: fmt.Sprintf("package proptest: %s, seed %d, history %d", f.Subject, f.Seed, f.History),
 		Note:   "Found: " + f.Problem,
 		Steps:  append(x.steps, scenario.Step{Do: "merge_orders"}, scenario.Step{Do: "sync_all"}),
-		Expect: scenario.Expect{Converged: true},
 	}
+	if l.expect != nil {
+		s.Expect = l.expect(x.w.events)
+	}
+	s.Expect.Converged = true
 	for _, r := range x.w.replicas[:h.replicas] {
 		s.Replicas = append(s.Replicas, r.Name)
 	}

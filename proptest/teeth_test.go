@@ -115,8 +115,8 @@ func TestDescriptionsAndOptionsAreChecked(t *testing.T) {
 	if err := CheckRoundTrip(bare, Options{}); err == nil {
 		t.Error("laws about encodings pass for a type without any")
 	}
-	if err := CheckPolicy(Policy{Name: "none"}, Options{}); err == nil {
-		t.Error("an empty policy passes")
+	if err := CheckRule(Rule{Name: "none"}, Options{}); err == nil {
+		t.Error("an empty rule passes")
 	}
 }
 

@@ -88,6 +88,9 @@ type Invariant[S any] struct {
 	// Gaps asks about states, too, that have an event without something which its
 	// author had seen. Without it these are left out.
 	Gaps bool
+	// Expect, when not nil, says in the words of a scenario file what must be
+	// there at the end, so that a counter-example fails when it is replayed.
+	Expect func(all []Event) scenario.Expect
 }
 
 // validate reports every fault of the description at once.

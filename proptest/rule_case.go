@@ -16,14 +16,14 @@ import (
 // maxCandidates of a set: enough for a cycle, an odd one out and a late one.
 const maxCandidates = 5
 
-// policyCase is one set of candidates, as the values that draw them.
-type policyCase struct{ draws [][]uint64 }
+// ruleCase is one set of candidates, as the values that draw them.
+type ruleCase struct{ draws [][]uint64 }
 
 // Format keeps reports of the search engine short.
-func (c *policyCase) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%d candidates", len(c.draws)) }
+func (c *ruleCase) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%d candidates", len(c.draws)) }
 
-func drawCase(r *rand.Rand) *policyCase {
-	c := &policyCase{}
+func drawCase(r *rand.Rand) *ruleCase {
+	c := &ruleCase{}
 	for range 1 + r.IntN(maxCandidates) {
 		c.draws = append(c.draws, newDraws(r))
 	}
@@ -31,10 +31,10 @@ func drawCase(r *rand.Rand) *policyCase {
 }
 
 // simpler lists cases that are one step simpler.
-func (c *policyCase) simpler() iter.Seq[*policyCase] {
-	return func(yield func(*policyCase) bool) {
+func (c *ruleCase) simpler() iter.Seq[*ruleCase] {
+	return func(yield func(*ruleCase) bool) {
 		for i := range c.draws {
-			if !yield(&policyCase{slices.Delete(slices.Clone(c.draws), i, i+1)}) {
+			if len(c.draws) > 1 && !yield(&ruleCase{slices.Delete(slices.Clone(c.draws), i, i+1)}) {
 				return
 			}
 		}
@@ -42,7 +42,7 @@ func (c *policyCase) simpler() iter.Seq[*policyCase] {
 			for s := range (&step{draws: c.draws[i]}).withSmaller() {
 				draws := slices.Clone(c.draws)
 				draws[i] = s.draws
-				if !yield(&policyCase{draws}) {
+				if !yield(&ruleCase{draws}) {
 					return
 				}
 			}
@@ -51,29 +51,29 @@ func (c *policyCase) simpler() iter.Seq[*policyCase] {
 }
 
 // set makes the candidates: each by another replica, in canonical order.
-func (c *policyCase) set(p *Policy) []merge.Candidate {
+func (c *ruleCase) set(r *Rule) []merge.Candidate {
 	set := make([]merge.Candidate, len(c.draws))
 	for i, draws := range c.draws {
 		call := &Call{Replica: newReplica(i), draws: draws}
-		if p.Draw != nil {
-			set[i] = p.Draw(call)
+		if r.Draw != nil {
+			set[i] = r.Draw(call)
 		} else {
-			set[i] = p.draw(call)
+			set[i] = r.draw(call)
 		}
 		set[i].Entry = crdt.EntryID{Dot: clock.Dot{Origin: call.Origin(), N: 1}}
 	}
 	return set
 }
 
-func (p *Policy) draw(c *Call) merge.Candidate {
+func (r *Rule) draw(c *Call) merge.Candidate {
 	x := merge.Candidate{Actor: c.Name}
-	if len(p.Values) > 0 {
-		x.Value = Pick(c, p.Values...)
+	if len(r.Values) > 0 {
+		x.Value = Pick(c, r.Values...)
 	} else {
 		x.Value = int64(c.Int(9))
 	}
-	if len(p.Roles) > 0 {
-		x.Role = Pick(c, p.Roles...)
+	if len(r.Roles) > 0 {
+		x.Role = Pick(c, r.Roles...)
 	}
 	x.Stamp = clock.NewStamp(scenario.Start.Add(time.Duration(c.Int(4))*time.Minute), 0)
 	return x

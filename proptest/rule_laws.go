@@ -3,30 +3,29 @@ package proptest
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/concord-crdt/concord/merge"
 )
 
-// policyLaw is something that holds of every set of candidates.
-type policyLaw struct {
+// ruleLaw is something that holds of every set of candidates.
+type ruleLaw struct {
 	name, means string
 	applies     bool
-	check       func(p *Policy, set []merge.Candidate) error
+	check       func(r *Rule, set []merge.Candidate) error
 }
 
-func (p *Policy) laws() []policyLaw {
-	laws := []policyLaw{
+func (r *Rule) laws() []ruleLaw {
+	laws := []ruleLaw{
 		{"pure", "asked again, elsewhere, the rule shows the same, and it alters nothing", true, pure},
 		{"whole set", "the order in which candidates come does not matter", true, wholeSet},
-		{"key of the candidate", "a candidate has one key, whatever was asked before and whoever else is there", p.Key != nil, keyOfCandidate},
-		{"one order", "preferences have no cycle, and no two candidates are both or neither preferred", p.Less != nil, oneOrder},
-		{"fold", "folding is idempotent, commutative and associative", p.Fold != nil, foldIsJoin},
-		{"complete", "the rule leaves nothing to the entry", p.Complete, complete},
+		{"key of the candidate", "a candidate has one key, whatever was asked before", r.Key != nil, keyOfCandidate},
+		{"one order", "preferences have no cycle, and no two candidates are both or neither preferred", r.Less != nil, oneOrder},
+		{"fold", "folding is idempotent, commutative and associative", r.Fold != nil, foldIsJoin},
+		{"complete", "the rule leaves nothing to the entry", r.Complete, complete},
 	}
-	for _, v := range p.Invariants {
-		laws = append(laws, policyLaw{v.Name, "it holds of whatever is shown", true, func(p *Policy, set []merge.Candidate) error {
-			shown := p.show(set)
+	for _, v := range r.Invariants {
+		laws = append(laws, ruleLaw{v.Name, "it holds of whatever is shown", true, func(r *Rule, set []merge.Candidate) error {
+			shown := r.show(set)
 			if err := v.Holds(set, shown); err != nil {
 				return &fault{fmt.Sprintf("it does not hold: %v", err), []Side{{"shown", render(shown)}}}
 			}
@@ -36,9 +35,9 @@ func (p *Policy) laws() []policyLaw {
 	return laws
 }
 
-func (l *policyLaw) search(p *Policy, o Options) error {
-	f := search(o, func(r *rand.Rand) *policyCase { return drawCase(r) }, (*policyCase).simpler, func(c *policyCase) error {
-		return l.check(p, c.set(p))
+func (l *ruleLaw) search(r *Rule, o Options) error {
+	f := search(o, drawCase, (*ruleCase).simpler, func(c *ruleCase) error {
+		return l.check(r, c.set(r))
 	})
 	if f == nil {
 		return nil
@@ -46,8 +45,8 @@ func (l *policyLaw) search(p *Policy, o Options) error {
 	if f.example == nil {
 		return fmt.Errorf("proptest: %s: %w", l.name, f.err)
 	}
-	out := &Failure{Subject: p.Name, Law: l.name, Means: l.means, Problem: f.err.Error(), Seed: o.Seed, History: f.tried, Shrinks: f.shrinks,
-		Trace: tellSet(f.example.set(p)), NoScenario: "a policy is checked on candidates, not on a history"}
+	out := &Failure{Subject: r.Name, Law: l.name, Means: l.means, Problem: f.err.Error(), Seed: o.Seed, History: f.tried, Shrinks: f.shrinks,
+		Trace: tellSet(f.example.set(r)), NoScenario: "a rule is checked on candidates, not on a history"}
 	if x, ok := errors.AsType[*fault](f.err); ok {
 		out.Problem, out.Sides = x.problem, x.sides
 	}
@@ -58,11 +57,11 @@ func (l *policyLaw) search(p *Policy, o Options) error {
 // over in one order half of the time.
 const timesAsked = 10
 
-func pure(p *Policy, set []merge.Candidate) error {
+func pure(r *Rule, set []merge.Candidate) error {
 	before := render(set)
-	want := render(p.show(set))
+	want := render(r.show(set))
 	ask := func(when string, set []merge.Candidate) error {
-		got := render(p.show(set))
+		got := render(r.show(set))
 		if got != want {
 			return &fault{"the rule shows two things for one set", []Side{{"at first", want}, {when, got}}}
 		}
@@ -76,9 +75,9 @@ func pure(p *Policy, set []merge.Candidate) error {
 			return err
 		}
 		// What it was asked in between must not show.
-		p.show(set[i%len(set):])
+		r.show(set[i%len(set):])
 	}
-	for _, s := range p.Surroundings {
+	for _, s := range r.Surroundings {
 		if err := within(s, func() error { return ask("within "+s.Name, set) }); err != nil {
 			return err
 		}
@@ -97,49 +96,34 @@ func within(s Surrounding, ask func() error) error {
 	return ask()
 }
 
-func wholeSet(p *Policy, set []merge.Candidate) error {
+func wholeSet(r *Rule, set []merge.Candidate) error {
 	first := letters(set)
-	want := render(p.show(set))
+	want := render(r.show(set))
 	for order := range orders(set) {
-		if got := render(p.show(order)); got != want {
+		if got := render(r.show(order)); got != want {
 			return &fault{"the order of arrival shows", []Side{{"in order " + first, want}, {"in order " + letters(order), got}}}
 		}
 	}
 	return nil
 }
 
-func keyOfCandidate(p *Policy, set []merge.Candidate) error {
+func keyOfCandidate(r *Rule, set []merge.Candidate) error {
 	keys := make([]merge.Key, len(set))
 	for i := range set {
-		keys[i] = p.Key(&set[i], set)
-	}
-	ask := func(i int, when string, among []merge.Candidate) error {
-		c := set[i]
-		if got := p.Key(&c, among); got.Compare(keys[i]) != 0 {
-			return &fault{"the key of " + letter(c) + " is not a function of it",
-				[]Side{{"at first", keys[i].String()}, {when, got.String()}}}
-		}
-		return nil
+		keys[i] = r.key(&set[i])
 	}
 	for i := len(set) - 1; i >= 0; i-- {
-		if err := ask(i, "asked again", set); err != nil {
-			return err
-		}
-		if p.WholeSet {
-			continue
-		}
-		if err := ask(i, "alone", set[i:i+1]); err != nil {
-			return err
-		}
-		if err := ask(i, "without the others after it", set[:i+1]); err != nil {
-			return err
+		c := set[i]
+		if got := r.key(&c); got.Compare(keys[i]) != 0 {
+			return &fault{"the key of " + letter(c) + " is not a function of it",
+				[]Side{{"at first", keys[i].String()}, {"asked again, after others", got.String()}}}
 		}
 	}
 	return nil
 }
 
-func oneOrder(p *Policy, set []merge.Candidate) error {
-	less := func(i, j int) bool { return p.Less(&set[i], &set[j]) }
+func oneOrder(r *Rule, set []merge.Candidate) error {
+	less := func(i, j int) bool { return r.Less(&set[i], &set[j]) }
 	for i := range set {
 		if less(i, i) {
 			return &fault{problem: letter(set[i]) + " is preferred to itself"}
@@ -167,7 +151,7 @@ func oneOrder(p *Policy, set []merge.Candidate) error {
 	return nil
 }
 
-func foldIsJoin(p *Policy, set []merge.Candidate) error {
+func foldIsJoin(r *Rule, set []merge.Candidate) error {
 	value := func(c merge.Candidate) string { return render(c.Value) }
 	differ := func(x, y string, a, b merge.Candidate) error {
 		if value(a) == value(b) {
@@ -177,17 +161,17 @@ func foldIsJoin(p *Policy, set []merge.Candidate) error {
 	}
 	for _, a := range set {
 		x := letter(a)
-		if err := differ("("+x+" "+x+")", x, p.Fold(a, a), a); err != nil {
+		if err := differ("("+x+" "+x+")", x, r.Fold(a, a), a); err != nil {
 			return err
 		}
 		for _, b := range set {
 			y := letter(b)
-			if err := differ("("+x+" "+y+")", "("+y+" "+x+")", p.Fold(a, b), p.Fold(b, a)); err != nil {
+			if err := differ("("+x+" "+y+")", "("+y+" "+x+")", r.Fold(a, b), r.Fold(b, a)); err != nil {
 				return err
 			}
 			for _, c := range set {
 				z := letter(c)
-				if err := differ("(("+x+" "+y+") "+z+")", "("+x+" ("+y+" "+z+"))", p.Fold(p.Fold(a, b), c), p.Fold(a, p.Fold(b, c))); err != nil {
+				if err := differ("(("+x+" "+y+") "+z+")", "("+x+" ("+y+" "+z+"))", r.Fold(r.Fold(a, b), c), r.Fold(a, r.Fold(b, c))); err != nil {
 					return err
 				}
 			}
@@ -196,15 +180,15 @@ func foldIsJoin(p *Policy, set []merge.Candidate) error {
 	return nil
 }
 
-func complete(p *Policy, set []merge.Candidate) error {
+func complete(r *Rule, set []merge.Candidate) error {
 	for i := range set {
 		for j := range i {
 			if set[i].Stamp == set[j].Stamp || render(set[i].Value) == render(set[j].Value) {
 				continue
 			}
 			two := []merge.Candidate{set[j], set[i]}
-			tie := p.Key != nil && p.Key(&two[0], two).Compare(p.Key(&two[1], two)) == 0 ||
-				p.Key == nil && p.rules.Resolve(two, nil).By == merge.ByEntry
+			tie := r.Key != nil && r.key(&two[0]).Compare(r.key(&two[1])) == 0 ||
+				r.Key == nil && r.compiled.Resolve(two, r.Facts).By == merge.ByEntry
 			if tie {
 				return &fault{problem: fmt.Sprintf("nothing decides between %s and %s: the greater entry wins, which nobody chose", letter(two[0]), letter(two[1]))}
 			}
