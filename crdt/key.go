@@ -82,7 +82,7 @@ const (
 type typeInfo struct {
 	name  string
 	shape Shape
-	inner bool // only below another field, never a field itself
+	inner bool // below another field, or in the record of a scope: never a field of an application
 }
 
 var types = map[Type]typeInfo{

@@ -18,7 +18,7 @@ func checkChild(parent int, k Key) error {
 	ok := true
 	switch parent {
 	case atTop:
-		ok = field
+		ok = field || k.Type == TypeMark || k.Type == TypeRestamp
 	case int(TypeMap):
 		ok = field || k.Type == TypePresence
 	case int(TypeSet), int(TypeRemoveSet):

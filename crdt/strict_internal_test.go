@@ -109,6 +109,12 @@ func typed(list bool, value string) GrownEntry {
 // slots is the order of a list.
 func slots(value string) PatchKid { return grownAt("", TypeSlots, typed(true, value).Value) }
 
+func markBytes() []byte {
+	m := &Mark{Number: 1}
+	m.Cut.Set(strictOrigin(2), 1)
+	return m.Encode()
+}
+
 var meaningless = []struct {
 	name string
 	kid  PatchKid
@@ -119,6 +125,10 @@ var meaningless = []struct {
 	{"presence at the top", entryAt("f", TypePresence, []byte{byte(TypeMap)}), codec.ErrMalformed},
 	{"slots at the top", slots(one), codec.ErrMalformed},
 	{"item at the top", entryAt(itemKey(rga.ID{Origin: strictOrigin(1), Seq: 1}).Name, TypeItem, []byte(one)), codec.ErrMalformed},
+	{"mark at the top", grownAt("", TypeMark, markBytes()), nil},
+	{"what is no mark", grownAt("", TypeMark, []byte{0}), codec.ErrTruncated},
+	{"mark in a map", below("f", TypeMap, grownAt("k", TypeMark, markBytes())), codec.ErrMalformed},
+	{"restamp in a map", below("f", TypeMap, grownAt("k", TypeRestamp, nil)), codec.ErrMalformed},
 	{"type of a later version at the top", entryAt("f", 99, []byte("anything")), nil},
 
 	{"element", below("f", TypeSet, entryAt(one, TypeElement, nil)), nil},
