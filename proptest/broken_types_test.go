@@ -85,12 +85,7 @@ func brokenDeltas() []planted {
 		}),
 		broken("a join that trusts a vector with holes", "gaps", logs(), func(*Type[log, entry]) {}),
 		broken("deltas that are taken in order and else dropped", "any order", logs(), func(t *Type[log, entry]) {
-			t.JoinDelta = func(l *log, e entry) error {
-				if e.N == l.Last[e.Who]+1 {
-					l.take(e)
-				}
-				return nil
-			}
+			t.JoinDelta = takeInOrder
 		}),
 	}
 }
@@ -132,6 +127,14 @@ type entry struct {
 func (l log) take(e entry) {
 	l.Entries[fmt.Sprint(e)] = true
 	l.Last[e.Who] = max(l.Last[e.Who], e.N)
+}
+
+// takeInOrder drops what comes before what it follows.
+func takeInOrder(l *log, e entry) error {
+	if e.N == l.Last[e.Who]+1 {
+		l.take(e)
+	}
+	return nil
 }
 
 func logs() Type[log, entry] {
@@ -242,6 +245,9 @@ func brokenViews() []planted {
 		}),
 		broken("a view in the order of arrival", "equal views", arrivals(), func(t *Type[[]string, string]) {
 			t.View = func(s []string) any { return s }
+		}),
+		broken("a view in the order of a map", "equal views", tallies(), func(t *Type[tally, tally]) {
+			t.View = func(t tally) any { return slices.Collect(maps.Keys(t)) }
 		}),
 		broken("a compaction that drops what was removed", "compaction", tagSets(), func(t *Type[tags, tags]) {
 			t.Compact = func(t *tags) {

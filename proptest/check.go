@@ -62,13 +62,24 @@ func Run[S, D any](tb *testing.T, t Type[S, D], o Options) {
 			if what := l.lacks(&t); what != "" {
 				tb.Skipf("the type has no %s", what)
 			}
-			if err := l.search(&t, o, s); err != nil {
-				tb.Error(err)
-			}
+			report(tb, l.search(&t, o, s))
 		})
 	}
+	tb.Logf("seed %d, %d histories for each law", o.Seed, o.Histories)
 	if err := s.vacuous(t.operations(), o); err != nil && !tb.Failed() {
 		tb.Error(err)
+	}
+}
+
+// report fails a test by what a law found, and gives the scenario to keep.
+func report(tb *testing.T, err error) {
+	tb.Helper()
+	if err == nil {
+		return
+	}
+	tb.Error(err)
+	if f, ok := errors.AsType[*Failure](err); ok && f.Scenario != nil {
+		tb.Logf("to see it again, run this file with concord scenario run:\n%s", f.Scenario)
 	}
 }
 

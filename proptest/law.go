@@ -22,6 +22,10 @@ type law[S, D any] struct {
 	expect func(all []Event) scenario.Expect
 }
 
+// timesAsked is how often a function is asked the same, to find out whether it
+// is one: a map of two keys is ranged over in one order half of the time.
+const timesAsked = 10
+
 // group is the laws that one of the Check functions looks at.
 type group uint8
 

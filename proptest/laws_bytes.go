@@ -10,7 +10,6 @@ import (
 const (
 	truncations = 64 // spread over the bytes, and the shortest and longest of all
 	flips       = 64
-	encodings   = 8 // a map of two keys is ranged over in one order half of the time
 )
 
 func byteLaws[S, D any]() []law[S, D] {
@@ -60,7 +59,7 @@ func canonical[S, D any](r *run[S, D]) error {
 	}
 	first := w.t.Encode(w.states[0])
 	for i := range r.h.replicas {
-		for range encodings {
+		for range timesAsked {
 			got := w.t.Encode(w.states[i])
 			if bytes.Equal(first, got) {
 				continue

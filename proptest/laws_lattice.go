@@ -194,10 +194,11 @@ func apart[S, D any](r *run[S, D]) error {
 	}
 	for op := range w.t.Operations {
 		for v := range uint64(2) {
-			if len(w.events) >= maxSteps {
-				break
+			id := nextID(w.events)
+			if id >= maxSteps {
+				return nil
 			}
-			s := &step{kind: operate, on: x, op: op, id: nextID(w.events), draws: []uint64{v, v, v, v}}
+			s := &step{kind: operate, on: x, op: op, id: id, draws: []uint64{v, v, v, v}}
 			if err := check(x, func() error { return w.do(s) }); err != nil {
 				return err
 			}

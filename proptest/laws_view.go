@@ -11,12 +11,7 @@ func viewLaws[S, D any]() []law[S, D] {
 		{name: "convergence", means: "replicas that took in the same are equal, and show the same",
 			group: views, lacks: nothing[S, D], check: convergence[S, D]},
 		{name: "equal views", means: "equal states show the same",
-			group: views, lacks: func(t *Type[S, D]) string {
-				if t.Equal == nil && t.Encode == nil {
-					return "Equal or Encode"
-				}
-				return noView(t)
-			}, check: equalViews[S, D]},
+			group: views, lacks: noView, check: equalViews[S, D]},
 		{name: "compaction", means: "compaction changes no view, now or later",
 			group: views, widen: func(s *shape) { s.compacts = true }, lacks: func(t *Type[S, D]) string {
 				if t.Compact == nil {
@@ -106,6 +101,12 @@ func (w *world[S, D]) agree(replicas []int) error {
 
 func equalViews[S, D any](r *run[S, D]) error {
 	return r.everywhere(func(w *world[S, D], on int, _ []Event, _ bool) error {
+		first := w.view(on)
+		for range timesAsked {
+			if again := w.view(on); again != first {
+				return &fault{"one state, two views", []Side{{w.replicas[on].Name, first}, {"asked again", again}}}
+			}
+		}
 		for i := range w.states[:r.h.replicas] {
 			if i == on || !w.equal(w.states[on], w.states[i]) {
 				continue

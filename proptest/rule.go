@@ -190,9 +190,7 @@ func RunRule(tb *testing.T, r Rule, o Options) {
 			continue
 		}
 		tb.Run(l.name, func(tb *testing.T) {
-			if err := l.search(&r, o); err != nil {
-				tb.Error(err)
-			}
+			report(tb, l.search(&r, o))
 		})
 	}
 }

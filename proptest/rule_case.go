@@ -149,11 +149,10 @@ func letters(set []merge.Candidate) (s string) {
 // orders lists arrangements of a set: all of up to four, and of more the
 // rotations of the set and of its reverse.
 func orders(set []merge.Candidate) iter.Seq[[]merge.Candidate] {
+	if len(set) <= 4 {
+		return permutations(set)
+	}
 	return func(yield func([]merge.Candidate) bool) {
-		if len(set) <= 4 {
-			permute(slices.Clone(set), 0, yield)
-			return
-		}
 		for range 2 {
 			for k := range set {
 				if !yield(slices.Concat(set[k:], set[:k])) {
@@ -164,18 +163,4 @@ func orders(set []merge.Candidate) iter.Seq[[]merge.Candidate] {
 			slices.Reverse(set)
 		}
 	}
-}
-
-func permute(set []merge.Candidate, from int, yield func([]merge.Candidate) bool) bool {
-	if from >= len(set)-1 {
-		return yield(slices.Clone(set))
-	}
-	for i := from; i < len(set); i++ {
-		set[from], set[i] = set[i], set[from]
-		if !permute(set, from+1, yield) {
-			return false
-		}
-		set[from], set[i] = set[i], set[from]
-	}
-	return true
 }

@@ -53,10 +53,6 @@ func (l *ruleLaw) search(r *Rule, o Options) error {
 	return out
 }
 
-// timesAsked is how often a rule is asked the same: a map of two keys is ranged
-// over in one order half of the time.
-const timesAsked = 10
-
 func pure(r *Rule, set []merge.Candidate) error {
 	before := render(set)
 	want := render(r.show(set))

@@ -15,6 +15,17 @@ func TestSoundTypesKeepEveryLaw(t *testing.T) {
 	t.Run("tally", func(t *testing.T) { Run(t, tallies(), Options{Histories: 40}) })
 	t.Run("tags", func(t *testing.T) { Run(t, tagSets(), Options{Histories: 40}) })
 	t.Run("cell", func(t *testing.T) { Run(t, cells(), Options{Histories: 40}) })
+	t.Run("whole states only", func(t *testing.T) {
+		whole := tallies()
+		whole.JoinDelta, whole.EncodeDelta, whole.DecodeDelta = nil, nil, nil
+		Run(t, whole, Options{Histories: 40})
+	})
+	t.Run("deltas only, causes first", func(t *testing.T) {
+		causal := logs()
+		causal.Causal, causal.Join = true, nil
+		causal.JoinDelta = takeInOrder
+		Run(t, causal, Options{Histories: 40})
+	})
 }
 
 // planted is a broken type, and the law that must see its fault.
