@@ -1,11 +1,13 @@
 package replica
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/replica/session"
 )
 
 // TestWhatIsMetFreesWhatWaitsForIt and nothing else is looked at.
@@ -45,5 +47,31 @@ func TestWhatIsMetFreesWhatWaitsForIt(t *testing.T) {
 	w.remove(of(a, 3))
 	if d, ok := w.before(of(a, 5), "k"); ok {
 		t.Errorf("before the fifth stands %v, which is applied", d)
+	}
+}
+
+// TestWhatMustWaitHasNoRecordRead: heads are looked for in the header.
+func TestWhatMustWaitHasNoRecordRead(t *testing.T) {
+	r := openAt(t, filepath.Join(t.TempDir(), "a"), Options{})
+	set(t, r, "k", 1)
+	r.mu.Lock()
+	r.cache.clear()
+	r.mu.Unlock()
+	o, absent := clock.Origin{Replica: clock.ReplicaID{1}, Incarnation: 1}, clock.Dot{Origin: clock.Origin{Replica: clock.ReplicaID{2}}, N: 7}
+	needs := []crdt.Ref{{Dot: absent}}
+	c := &crdt.Change{Dot: clock.Dot{Origin: o, N: 1}, Parts: []crdt.Part{{Key: "k", Births: needs, Heads: needs}}}
+	b := c.Encode()
+	in := session.Incoming{Dot: c.Dot, Encoded: b, Hash: crdt.HashOf(b), Before: crdt.ChainStart("c", o), Change: c}
+	v, err := r.intake(session.Intake{Scope: "c", Changes: []session.Incoming{in}})
+	if err != nil || v[0].Outcome != session.Waiting || v[0].Code != session.CodeMissingHead {
+		t.Fatalf("got %v, %v; want it to wait for a head", v, err)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.cache.get(cacheKey{"c", "k"}) != nil {
+		t.Error("the record was read")
+	}
+	if got := r.scopes["c"].waiting.changes[c.Dot].needs; !slices.Contains(got, absent) {
+		t.Errorf("it waits for %v, want %v", got, absent)
 	}
 }
