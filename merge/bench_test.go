@@ -62,6 +62,57 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
+// Eight candidates under rules with expressions.
+func BenchmarkResolveExpressions(b *testing.B) {
+	set := candidateSet(make([]uint16, 8))
+	for i := range set {
+		set[i].Role, set[i].Stamp, set[i].Value = roles[i%4], at(i), fmt.Sprint("E11.", i)
+		set[i].Evidence = map[string]map[string]any{"driver": {"certified": true, "rating": int64(i % 3)}}
+	}
+	for _, bb := range []struct{ name, rule string }{
+		{"rank", "{type: register, of: string, resolve: [{rank: '[size(candidate.value)]'}, latest]}"},
+		{"require", "{type: register, of: string, resolve: [{require: 'evidence.driver.certified && evidence.driver.rating >= record.hours'}, latest]}"},
+		{"require+rank", "{type: register, of: string, resolve: [{require: evidence.driver.certified}, {rank: '[evidence.driver.rating, candidate.actor]'}, latest]}"},
+		{"loop", "{type: register, of: string, resolve: [{rank: 'candidates.filter(c, c.role == candidate.role).size()'}, latest]}"},
+		{"go", "{type: register, of: string, resolve: [{go: length@1}, latest]}"},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			rule := theRule(b, bb.rule, merge.Functions{"length@1": func(c *merge.Candidate, _ *merge.Facts) merge.Key {
+				return merge.KeyOf(merge.Int(int64(len(c.Value.(string)))))
+			}})
+			f := facts()
+			f.Record = func(string) (any, bool) { return int64(1), true }
+			if got := rule.Resolve(set, f); got.Winner < 0 {
+				b.Fatalf("got %+v", got)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				rule.Resolve(set, f)
+			}
+		})
+	}
+}
+
+// What a policy costs when it is opened.
+func BenchmarkPolicy(b *testing.B) {
+	p := quietly(b, []byte(hospital))
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			merge.ParsePolicy("", []byte(hospital))
+		}
+	})
+	b.Run("compile", func(b *testing.B) {
+		for b.Loop() {
+			p.Compile(nil)
+		}
+	})
+	b.Run("digest", func(b *testing.B) {
+		for b.Loop() {
+			p.Digest()
+		}
+	})
+}
+
 func BenchmarkCheckWrite(b *testing.B) {
 	medication, err := ward().Collection("medication")
 	if err != nil {

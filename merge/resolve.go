@@ -202,6 +202,9 @@ func (n *narrowing) keep(ok func(*Candidate) bool) {
 // dropSuperseded keeps the candidates that no other one supersedes. All of
 // them are superseded only in what no honest replicas wrote; then all stay.
 func (n *narrowing) dropSuperseded() {
+	if !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].Supersedes) > 0 }) {
+		return
+	}
 	superseded := func(at int) bool {
 		return slices.ContainsFunc(n.left, func(by int) bool {
 			return by != at && slices.Contains(n.set[by].Supersedes, n.set[at].Entry)
