@@ -147,11 +147,12 @@ func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) 
 		if err != nil {
 			return nil, err
 		}
-		common, done := uint64(0), uint64(0)
+		common, done, right := uint64(0), uint64(0), rga.ID{}
 		if n != nil {
 			common, done = n.grown.seq.Last(x.old), n.grown.seq.Last(x.fresh)
+			right = n.grown.seq.RightOf(rga.ID{Origin: x.old, Seq: common})
 		}
-		out.Grow = append(out.Grow, encodeOps(id, x.ops(ops, common, done)))
+		out.Grow = append(out.Grow, encodeOps(id, x.ops(ops, common, done, right)))
 	}
 	for _, c := range p.Kids {
 		k, err := x.patch(c.Patch, n.kid(c.slot()), c.Key.Type, d)
@@ -226,8 +227,9 @@ func (x *Reissue) count(e Entry, base run, n *node, out *Patch, d clock.Dot) ([]
 }
 
 // ops renames the elements that the old origin numbered after common. done is
-// how many numbers the new origin has given out.
-func (x *Reissue) ops(ops []rga.Op, common, done uint64) []rga.Op {
+// how many numbers the new origin has given out; right is what the last common
+// element has to its right, which a run that goes on from it has too.
+func (x *Reissue) ops(ops []rga.Op, common, done uint64, right rga.ID) []rga.Op {
 	name := func(id rga.ID) rga.ID {
 		if id.Origin == x.old && id.Seq > common {
 			return rga.ID{Origin: x.fresh, Seq: id.Seq - common}
@@ -241,6 +243,7 @@ func (x *Reissue) ops(ops []rga.Op, common, done uint64) []rga.Op {
 			// The run goes on from an element that keeps its old name.
 			op.Extend = false
 			op.Left = rga.ID{Origin: x.old, Seq: common}
+			op.Right = right
 		}
 		op.Left, op.Right = name(op.Left), name(op.Right)
 		for _, part := range x.splitTarget(op, common) {

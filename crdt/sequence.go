@@ -31,6 +31,7 @@ type engine interface {
 	NumElements() int
 	DropDeleted(cut *clock.VersionVector) int
 	IDAt(pos int) (rga.ID, bool)
+	RightOf(id rga.ID) rga.ID
 	Write(w *codec.Writer)
 }
 

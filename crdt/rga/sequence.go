@@ -166,6 +166,21 @@ func (s *sequence) MemoryBytes() int {
 	return n
 }
 
+// RightOf returns what an element has to its right since it was inserted: what
+// its op, or the one that the op extends, gave as Right. It is zero for the end of
+// the sequence, and for what is no element. O(log n).
+func (s *sequence) RightOf(id ID) ID {
+	n, ok := s.lookup(id.Origin)
+	if !ok || id.Seq > MaxSeq {
+		return ID{}
+	}
+	p, ok := s.find(keyOf(n, uint32(id.Seq)))
+	if !ok {
+		return ID{}
+	}
+	return s.id(s.leaves[p.leaf].right[p.span])
+}
+
 // id returns the external name of an element.
 func (s *sequence) id(k key) ID {
 	if k == none {
