@@ -37,7 +37,7 @@ func (e *WriteError) Unwrap() error { return e.Err }
 
 // CheckWrite decides whether an author of a role may make a part of a change:
 // declared fields are written as their types, values are of the declared kinds,
-// and the role may write them. It reports every fault at once, each as a
+// and the role may write them, recount them or give verdicts on them. It reports every fault at once, each as a
 // [*WriteError], in canonical order. Fields that are not declared, and births
 // and deletions, are free.
 //
@@ -58,26 +58,50 @@ func (c *Collection) CheckWrite(p *crdt.Part, role string) error {
 		if kid.Key.Type != r.Type {
 			errs = append(errs, &WriteError{kid.Key.Name, fmt.Sprintf("it is a %v, not a %v", r.Type, kid.Key.Type), ErrFieldType})
 		}
-		if len(r.Write) > 0 && !slices.Contains(r.Write, role) {
-			errs = append(errs, &WriteError{kid.Key.Name, fmt.Sprintf("%q may not, %s may", role, list(r.Write)), ErrNotEntitled})
+		if may := r.writers(); len(r.Write) > 0 && !slices.Contains(may, role) {
+			errs = append(errs, &WriteError{kid.Key.Name, fmt.Sprintf("%q may not, %s may", role, list(may)), ErrNotEntitled})
 		}
-		if kid.Key.Type == r.Type && r.Of != Any {
-			errs = append(errs, kindFaults(kid, r.Of)...)
+		if kid.Key.Type == r.Type && (r.Of != Any || r.Below != 0 || len(r.Members) > 0) {
+			errs = append(errs, r.contentFaults(kid)...)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// kindFaults looks at the values that a patch of one field adds, level by
+// writers are the roles that may touch the field at all: those that may write
+// it, and those that recount it or give verdicts on it.
+func (r *FieldRule) writers() []string {
+	may := slices.Concat(r.Write, r.Recount)
+	for _, s := range r.Resolve {
+		if s.Do == StepApprove {
+			may = append(may, s.Roles...)
+		}
+	}
+	var once []string
+	for _, role := range may {
+		if !slices.Contains(once, role) {
+			once = append(once, role)
+		}
+	}
+	return once
+}
+
+// contentFaults looks at the values that a patch of one field adds, level by
 // level: how deep a patch goes is its author's choice.
-func kindFaults(root crdt.PatchKid, of Kind) (errs []error) {
+func (r *FieldRule) contentFaults(root crdt.PatchKid) (errs []error) {
 	type level struct {
 		path []string
 		kid  crdt.PatchKid
 	}
 	check := func(at level, encoded []byte) {
-		if v, err := codec.DecodeValue(encoded); err == nil && !of.Takes(v) {
-			errs = append(errs, &WriteError{strings.Join(at.path, "/"), fmt.Sprintf("it takes a value of kind %v, not %s", of, kindOf(v)), ErrKind})
+		v, err := codec.DecodeValue(encoded)
+		if err != nil {
+			return
+		}
+		if at.kid.Key.Type == crdt.TypeGroup {
+			errs = append(errs, r.memberFaults(at.path, v)...)
+		} else if !r.Of.Takes(v) {
+			errs = append(errs, &WriteError{strings.Join(at.path, "/"), fmt.Sprintf("it takes a value of kind %v, not %s", r.Of, kindOf(v)), ErrKind})
 		}
 	}
 	todo := []level{{[]string{root.Key.Name}, root}}
@@ -85,8 +109,12 @@ func kindFaults(root crdt.PatchKid, of Kind) (errs []error) {
 		at := todo[0]
 		todo = todo[1:]
 		switch at.kid.Key.Type {
-		case crdt.TypeRegister:
+		case crdt.TypeRegister, crdt.TypeGroup:
 			for _, e := range at.kid.Patch.Add {
+				check(at, e.Value)
+			}
+		case crdt.TypeLog:
+			for _, e := range at.kid.Patch.Grow {
 				check(at, e.Value)
 			}
 		case crdt.TypeSet, crdt.TypeRemoveSet:
@@ -97,8 +125,31 @@ func kindFaults(root crdt.PatchKid, of Kind) (errs []error) {
 			}
 		case crdt.TypeMap:
 			for _, k := range at.kid.Patch.Kids {
-				todo = append(todo, level{append(slices.Clone(at.path), k.Key.Name), k})
+				below := level{append(slices.Clone(at.path), k.Key.Name), k}
+				if t := k.Key.Type; r.Below != 0 && t != r.Below && t != crdt.TypeMap && t.Known() {
+					errs = append(errs, &WriteError{strings.Join(below.path, "/"), fmt.Sprintf("it is a %v, not a %v", r.Below, t), ErrFieldType})
+					continue
+				}
+				todo = append(todo, below)
 			}
+		}
+	}
+	return errs
+}
+
+// memberFaults looks at the fields of a group's value.
+func (r *FieldRule) memberFaults(path []string, v any) (errs []error) {
+	fields, ok := v.(map[string]any)
+	if !ok || len(r.Members) == 0 {
+		return nil
+	}
+	for _, name := range sortedNames(fields) {
+		at := strings.Join(append(slices.Clone(path), name), "/")
+		of, declared := r.Members[name]
+		if !declared {
+			errs = append(errs, &WriteError{at, "the group has no such field (" + list(sortedNames(r.Members)) + ")", ErrKind})
+		} else if !of.Takes(fields[name]) {
+			errs = append(errs, &WriteError{at, fmt.Sprintf("it takes a value of kind %v, not %s", of, kindOf(fields[name])), ErrKind})
 		}
 	}
 	return errs

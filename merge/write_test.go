@@ -30,6 +30,12 @@ func TestCheckWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	prescriptions := &merge.Collection{Fields: map[string]merge.FieldRule{
+		"prescription": {Type: crdt.TypeGroup, Members: map[string]merge.Kind{"dose": merge.Integer, "unit": merge.String}},
+		"items":        {Type: crdt.TypeMap, Below: crdt.TypeCounter},
+		"events":       {Type: crdt.TypeLog, Of: merge.String},
+		"tariff":       {Type: crdt.TypeProposal, Write: []string{"nurse"}, Resolve: []merge.Step{merge.Approve("chief")}},
+	}}
 	tests := []struct {
 		name string
 		rule *merge.Collection
@@ -78,6 +84,22 @@ func TestCheckWrite(t *testing.T) {
 		}},
 		{"type", medication, "nurse", func(e *crdt.RecordEditor) { _ = e.Counter("dose").Add(5) },
 			[]string{`merge: wrong type of field: field "dose": it is a register, not a counter`}},
+		{"group", prescriptions, "nurse", func(e *crdt.RecordEditor) {
+			_ = e.Group("prescription").Set(map[string]any{"dose": "5", "unit": nil, "route": "oral"})
+		}, []string{
+			`merge: wrong kind of value: field "prescription/dose": it takes a value of kind integer, not string`,
+			`merge: wrong kind of value: field "prescription/route": the group has no such field (dose, unit)`,
+		}},
+		{"types below a map", prescriptions, "nurse", func(e *crdt.RecordEditor) {
+			_ = e.Map("items").Counter("milk").Add(1)
+			_ = e.Map("items").Map("dairy").Counter("milk").Add(1)
+			_ = e.Map("items").Put("eggs", 2)
+		}, []string{`merge: wrong type of field: field "items/eggs": it is a counter, not a register`}},
+		{"entry of a log", prescriptions, "nurse", func(e *crdt.RecordEditor) { _ = e.Log("events").Append(1) },
+			[]string{`merge: wrong kind of value: field "events": it takes a value of kind string, not integer`}},
+		{"verdict", prescriptions, "chief", func(e *crdt.RecordEditor) { _, _ = e.Proposal("tariff").Propose(1) }, nil},
+		{"no verdict", prescriptions, "clerk", func(e *crdt.RecordEditor) { _, _ = e.Proposal("tariff").Propose(1) },
+			[]string{`merge: role may not write the field: field "tariff": "clerk" may not, nurse, chief may`}},
 		{"role", medication, "clerk", func(e *crdt.RecordEditor) { _ = e.Register("dose").Set(5) },
 			[]string{`merge: role may not write the field: field "dose": "clerk" may not, doctor, nurse may`}},
 		{"no role", medication, "", func(e *crdt.RecordEditor) { _ = e.Register("dose").Set(5) },
