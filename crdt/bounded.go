@@ -253,7 +253,8 @@ func (f Field) Bounded() Bounded {
 }
 
 // Rights are what an origin holds of a bounded counter, to go up and down. They
-// are below zero only where somebody spent what he did not hold. The cost is that of an operation, see [BoundedField].
+// are below zero for an origin that spent what it did not hold, as one does under
+// which changes were issued again (see [Reissue]). The cost is that of an operation, see [BoundedField].
 func (f Field) Rights(o clock.Origin) (up, down *big.Int) {
 	if f.node == nil {
 		return new(big.Int), new(big.Int)

@@ -12,8 +12,11 @@ import (
 // Reissue makes changes of an origin that lost its past again, under a new
 // origin. Whoever restored a directory and went on writing has given out dots a
 // second time; nobody may see these, so what was done under them is done again:
-// own dots are renamed wherever they stand, counters give their increments and
-// not their totals, and elements of sequences are numbered anew.
+// own dots are renamed in heads, births, deletions, restores and in what is
+// superseded, counters give their increments and not their totals, and elements of
+// sequences are numbered anew. What the contents of entries name keeps its old name
+// and finds nothing under it: verdicts on own proposals, resets of own totals,
+// ledgers of an own opening, values set on own elements of a list.
 //
 // Not safe for concurrent use. Use [NewReissue].
 type Reissue struct {
