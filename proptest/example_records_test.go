@@ -46,7 +46,7 @@ func ExampleRecords() {
 		},
 	}
 	for _, collection := range []string{"cart", "order"} {
-		records, err := proptest.Records(policy, collection)
+		records, err := proptest.Records(policy, nil, collection)
 		if err != nil {
 			fmt.Println(err)
 			return

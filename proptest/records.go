@@ -20,10 +20,11 @@ import (
 // Callers add what must hold of their documents to its Invariants, and
 // operations of their own to its Operations.
 //
-// The error is the policy's, or says that no field is declared.
-func Records(p *merge.Policy, collection string) (Type[Document, *crdt.Change], error) {
+// functions are those that the policy's rules name. The error is the policy's,
+// or says that no field is declared.
+func Records(p *merge.Policy, functions merge.Functions, collection string) (Type[Document, *crdt.Change], error) {
 	var t Type[Document, *crdt.Change]
-	compiled, findings := p.Compile(nil)
+	compiled, findings := p.Compile(functions)
 	if err := findings.Err(); err != nil {
 		return t, fmt.Errorf("proptest: %w", err)
 	}
@@ -32,13 +33,11 @@ func Records(p *merge.Policy, collection string) (Type[Document, *crdt.Change], 
 		return t, fmt.Errorf("proptest: %w", err)
 	}
 	t = Type[Document, *crdt.Change]{
-		Name: collection,
-		New:  func(r *Replica) Document { return Document{&document{replica: r, rules: rules}} },
-		Join: func(d *Document, o Document) error { return d.join(o) },
-		JoinDelta: func(d *Document, c *crdt.Change) error {
-			return d.take(c)
-		},
-		Waits: true,
+		Name:      collection,
+		New:       func(r *Replica) Document { return Document{&document{replica: r, rules: rules}} },
+		Join:      func(d *Document, o Document) error { return d.join(o) },
+		JoinDelta: func(d *Document, c *crdt.Change) error { return d.take(c) },
+		Waits:     true,
 		Equal: func(a, b Document) bool {
 			return a.record.Digest() == b.record.Digest() &&
 				slices.EqualFunc(a.waiting, b.waiting, func(x, y *crdt.Change) bool { return x.Dot == y.Dot })

@@ -37,11 +37,11 @@ func replay(t *testing.T, file []byte) scenario.Report {
 // What the kit plays in memory, whole replicas play alike: a history written as a
 // scenario ends as the specification says.
 func TestHistoriesReplayOnWholeReplicas(t *testing.T) {
-	records, err := proptest.Records(nameable(), "named")
+	records, err := proptest.Records(nameable(), nil, "named")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		file, without := proptest.RandomScenario(records, seed)
 		if without != "" {
 			t.Fatal(without)
@@ -54,7 +54,7 @@ func TestHistoriesReplayOnWholeReplicas(t *testing.T) {
 
 // A counter-example fails again when it is replayed.
 func TestCounterExampleReplays(t *testing.T) {
-	records, err := proptest.Records(nameable(), "named")
+	records, err := proptest.Records(nameable(), nil, "named")
 	if err != nil {
 		t.Fatal(err)
 	}
