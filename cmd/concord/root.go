@@ -64,7 +64,7 @@ func newRoot(e *env) *cobra.Command {
 		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e), newWatchCommand(e)}},
 		{"Store:", []*cobra.Command{newVerifyCommand(e), newBackupCommand(e)}},
-		{"Files:", []*cobra.Command{newExportCommand(e), newImportCommand(e), newInspectCommand(e), newCompletionCommand(e)}},
+		{"Files:", []*cobra.Command{newExportCommand(e), newImportCommand(e), newInspectCommand(e), newPolicyCommand(e), newCompletionCommand(e)}},
 		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e), newCrashCommand(e), newSimCommand(e)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
