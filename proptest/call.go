@@ -48,7 +48,6 @@ type Call struct {
 	draws []uint64
 	args  []any
 	note  any
-	made  int // elements that this replica put into sequences before
 }
 
 // drawsPerCall is how many random values an operation has.
@@ -81,6 +80,10 @@ func Pick[T any](c *Call, from ...T) (v T) {
 	c.args = append(c.args, v)
 	return v
 }
+
+// show puts what an operation made of its last draw in the place of it, for
+// people.
+func (c *Call) show(v any) { c.args[len(c.args)-1] = v }
 
 // Note keeps something about the call for [Event.Note]: what an operation saw or
 // made, and a specification needs to know.

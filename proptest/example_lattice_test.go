@@ -47,6 +47,14 @@ func visitsType() proptest.Type[visits, visits] {
 			err = json.Unmarshal(b, &v)
 			return v, err
 		},
+		// What all this is to mean, said once more and in another way.
+		Specification: func(seen []proptest.Event) any {
+			n := 0
+			for _, e := range seen {
+				n += 1 + e.Args[0].(int)
+			}
+			return n
+		},
 	}
 }
 

@@ -1,7 +1,6 @@
 package proptest
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/concord-crdt/concord/proptest/scenario"
@@ -109,7 +108,7 @@ func (w *world[S, D]) same(problem, whoseA string, a S, whoseB string, b S) erro
 	if x == y {
 		problem += ": the states differ, though they show the same"
 		if w.t.Encode != nil {
-			x, y = fmt.Sprintf("%s, encoded %x", x, w.t.Encode(a)), fmt.Sprintf("%s, encoded %x", y, w.t.Encode(b))
+			x, y = x+", encoded "+renderBytes(w.t.Encode(a)), y+", encoded "+renderBytes(w.t.Encode(b))
 		}
 	}
 	return &fault{problem, []Side{{whoseA, x}, {whoseB, y}}}

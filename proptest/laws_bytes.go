@@ -68,7 +68,7 @@ func canonical[S, D any](r *run[S, D]) error {
 			if w.t.Equal != nil && !w.t.Equal(w.states[0], w.states[i]) {
 				return &fault{problem: fmt.Sprintf("%s and %s took in the same, and are not equal", w.replicas[0].Name, name)}
 			}
-			return &fault{"one state, two encodings", []Side{{w.replicas[0].Name, fmt.Sprintf("%x", first)}, {name, fmt.Sprintf("%x", got)}}}
+			return &fault{"one state, two encodings", []Side{{w.replicas[0].Name, renderBytes(first)}, {name, renderBytes(got)}}}
 		}
 	}
 	return nil
@@ -91,7 +91,7 @@ func decoded[S, D any](r *run[S, D]) error {
 		}
 		if again := w.t.Encode(s); !bytes.Equal(again, b) {
 			return &fault{"decoded and encoded, the state of " + name + " has other bytes",
-				[]Side{{"before", fmt.Sprintf("%x", b)}, {"after", fmt.Sprintf("%x", again)}}}
+				[]Side{{"before", renderBytes(b)}, {"after", renderBytes(again)}}}
 		}
 	}
 	return nil
@@ -110,7 +110,7 @@ func deltaBytes[S, D any](r *run[S, D]) error {
 		}
 		if again := w.t.EncodeDelta(d); !bytes.Equal(again, b) {
 			return &fault{"decoded and encoded, " + what + " has other bytes",
-				[]Side{{"before", fmt.Sprintf("%x", b)}, {"after", fmt.Sprintf("%x", again)}}}
+				[]Side{{"before", renderBytes(b)}, {"after", renderBytes(again)}}}
 		}
 		if err := damage(b, what, func(b []byte) error { _, err := w.t.DecodeDelta(b); return err }); err != nil {
 			return err
@@ -128,7 +128,7 @@ func damage(b []byte, what string, decode func([]byte) error) error {
 			}
 		}()
 		if decode(b) == nil && refuse {
-			return &fault{problem: fmt.Sprintf("%s, %s, is accepted: %x", what, how, b)}
+			return &fault{problem: fmt.Sprintf("%s, %s, is accepted: %s", what, how, renderBytes(b))}
 		}
 		return nil
 	}

@@ -22,7 +22,7 @@ func deltaLaws[S, D any]() []law[S, D] {
 		{name: "gaps", means: "two replicas that took a part of the deltas each have the whole once they join",
 			group: deltas, lacks: func(t *Type[S, D]) string {
 				if t.Causal {
-					return "a delivery that is not causal"
+					return "deltas that come in any order"
 				}
 				return noBoth(t)
 			}, check: gaps[S, D]},

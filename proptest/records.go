@@ -80,6 +80,7 @@ type fieldEdit struct {
 	what   string
 	value  any
 	before *crdt.Record // as the author saw it; read while the edit is made, and no longer
+	own    int          // elements that the replica put into sequences before, at most
 	change *crdt.Change
 	// Of sequences: what was put in, what was taken out, and all as it was left.
 	inserted, deleted, left []any
@@ -96,8 +97,7 @@ func (f *field) operation(what string, edit edit, step func(e Event, note *field
 		if len(f.roles) > 0 {
 			author.Role = Pick(c, f.roles...)
 		}
-		c.made = d.own()
-		note := &fieldEdit{field: f.name, what: what, before: d.Record()}
+		note := &fieldEdit{field: f.name, what: what, before: d.Record(), own: d.own()}
 		var failed error
 		change, err := d.Edit(author, func(e *crdt.RecordEditor) { failed = edit(e, c, note) })
 		note.change, note.before = change, nil

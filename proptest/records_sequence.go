@@ -49,9 +49,9 @@ func elements(s string) (out []any) {
 func (f *field) textOperations() []Operation[Document, *crdt.Change] {
 	insert := f.operation("insert", func(e *crdt.RecordEditor, c *Call, note *fieldEdit) error {
 		t := e.Text(f.name)
-		at, s := c.Int(t.Len()+1), runes(c, c.made, 1+c.Int(maxRun))
+		at, s := c.Int(t.Len()+1), runes(c, note.own, 1+c.Int(maxRun))
 		note.value, note.inserted = at, elements(s)
-		c.args[len(c.args)-1] = s
+		c.show(s)
 		if err := t.Insert(at, s); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (f *field) listOperations() []Operation[Document, *crdt.Change] {
 	insert := f.operation("insert", func(e *crdt.RecordEditor, c *Call, note *fieldEdit) error {
 		l := e.List(f.name)
 		at := c.Int(l.Len() + 1)
-		v := fmt.Sprintf("%s%d", c.Name, c.made/maxRun+1)
+		v := fmt.Sprintf("%s%d", c.Name, note.own/maxRun+1)
 		note.value, note.inserted = at, []any{v}
 		c.args = append(c.args, v)
 		if err := l.Insert(at, v); err != nil {

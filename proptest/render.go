@@ -1,6 +1,7 @@
 package proptest
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -8,13 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The bounds of what is printed of a value. What lies beyond is left out, the
 // same on both sides of a comparison.
 const (
 	renderDepth = 12
-	renderBytes = 1 << 16
+	renderMost  = 1 << 16 // bytes
 )
 
 // render writes a value for people, and for comparison: equal texts are equal
@@ -30,7 +33,7 @@ func renderValue(b *strings.Builder, v reflect.Value, depth int) {
 		b.WriteString("nil")
 		return
 	}
-	if depth > renderDepth || b.Len() > renderBytes {
+	if depth > renderDepth || b.Len() > renderMost {
 		b.WriteString("…")
 		return
 	}
@@ -108,6 +111,16 @@ func renderMap(b *strings.Builder, v reflect.Value, depth int) {
 		b.WriteString(p.key + ":" + p.value)
 	}
 	b.WriteByte('}')
+}
+
+// renderBytes writes an encoding: as it is if people can read it, else in
+// hexadecimal.
+func renderBytes(b []byte) string {
+	readable := utf8.Valid(b) && !slices.ContainsFunc([]rune(string(b)), func(r rune) bool { return !unicode.IsPrint(r) })
+	if readable {
+		return string(b)
+	}
+	return hex.EncodeToString(b)
 }
 
 // isNil reports whether a delta says that nothing changed.

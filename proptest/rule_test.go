@@ -144,13 +144,21 @@ func TestPolicyWithOpenCases(t *testing.T) {
 	policy := func(steps ...merge.Step) *merge.Policy {
 		return &merge.Policy{Roles: []string{"doctor", "nurse", "clerk"}, Collections: map[string]merge.Collection{
 			"medication": {Fields: map[string]merge.FieldRule{
-				"dose": {Type: crdt.TypeRegister, Resolve: steps, Write: []string{"doctor", "nurse"}},
+				"dose": {Type: crdt.TypeRegister, Of: merge.Integer, Resolve: steps, Write: []string{"doctor", "nurse"}},
 				"note": {Type: crdt.TypeText},
 			}},
 		}}
 	}
-	if err := CheckPolicy(policy(merge.Authority("doctor", "nurse"), merge.Latest), nil, Options{}); err != nil {
-		t.Errorf("got %v, want none", err)
+	for _, steps := range [][]merge.Step{
+		nil,
+		{merge.Authority("doctor", "nurse"), merge.Latest},
+		{merge.Authority("doctor", "nurse"), merge.Review},
+		{merge.Approve("doctor")},
+		{merge.Require("candidate.value < 5"), merge.Rank("candidate.value"), merge.Earliest},
+	} {
+		if err := CheckPolicy(policy(steps...), nil, Options{}); err != nil {
+			t.Errorf("%v: got %v, want none", steps, err)
+		}
 	}
 	err := CheckPolicy(policy(merge.Authority("doctor", "nurse")), nil, Options{})
 	open, ok := errors.AsType[*UndecidedError](err)

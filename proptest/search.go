@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/leanovate/gopter"
 	"github.com/leanovate/gopter/prop"
@@ -23,8 +24,15 @@ func search[T any](o Options, draw func(*rand.Rand) *T, simpler func(*T) iter.Se
 	parameters := gopter.DefaultTestParametersWithSeed(o.Seed)
 	parameters.MinSuccessfulTests = o.Histories
 	shrinker := func(v any) gopter.Shrink {
-		next, _ := iter.Pull(simpler(v.(*T)))
-		return func() (any, bool) { return next() }
+		list := slices.Collect(simpler(v.(*T)))
+		return func() (any, bool) {
+			if len(list) == 0 {
+				return nil, false
+			}
+			first := list[0]
+			list = list[1:]
+			return first, true
+		}
 	}
 	if o.DisableShrinking {
 		shrinker = gopter.NoShrinker

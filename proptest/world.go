@@ -313,7 +313,7 @@ func (w *world[S, D]) print(on int) string {
 		b.WriteString(w.view(on))
 	}
 	if w.t.Encode != nil {
-		fmt.Fprintf(&b, " %x", w.t.Encode(w.states[on]))
+		b.WriteString(", encoded " + renderBytes(w.t.Encode(w.states[on])))
 	}
 	return b.String()
 }
