@@ -19,9 +19,9 @@ type Candidate struct {
 	Intent    crdt.Intent
 	Stamp     clock.Stamp // effective
 	Entry     crdt.EntryID
-	// Supersedes names the candidates that the actor saw and replaced. Empty
-	// for siblings, of which none replaced another.
-	Supersedes []crdt.EntryID
+	// SupersededBy names the changes whose actors saw the write and replaced
+	// it. Empty for siblings, which nobody replaced.
+	SupersededBy []clock.Dot
 	// Verdict is what became of it, for a field that asks for approval.
 	Verdict crdt.Verdict
 	// Evidence is what the change carries of the records that it refers to:
@@ -47,19 +47,27 @@ type Facts struct {
 	Base any
 }
 
-// Standing drops the candidates that another one supersedes. The order stays;
-// the set is not modified, and is returned as it is if nothing goes.
-//
-// Standing is O(candidates · what each supersedes).
-func Standing(set []Candidate) []Candidate {
-	if !slices.ContainsFunc(set, func(c Candidate) bool { return len(c.Supersedes) > 0 }) {
-		return set
-	}
-	gone := map[crdt.EntryID]bool{}
-	for i := range set {
-		for _, id := range set[i].Supersedes {
-			gone[id] = true
+// supersededWithin reports whether a candidate was replaced by one of others,
+// indexes into the set, be it by way of some that are not among these.
+func supersededWithin(set []Candidate, at int, others []int) bool {
+	seen := map[clock.Dot]bool{}
+	todo := slices.Clone(set[at].SupersededBy)
+	for len(todo) > 0 {
+		by := todo[0]
+		todo = todo[1:]
+		if seen[by] {
+			continue
+		}
+		seen[by] = true
+		for i := range set {
+			if i == at || set[i].Entry.Dot != by {
+				continue
+			}
+			if slices.Contains(others, i) {
+				return true
+			}
+			todo = append(todo, set[i].SupersededBy...)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(set), func(c Candidate) bool { return gone[c.Entry] })
+	return false
 }

@@ -48,6 +48,8 @@ type device struct {
 	n       uint64
 	digests map[clock.Dot]uint32
 	waiting [][]byte
+	// versioned: its fields keep what writes supersede
+	versioned bool
 }
 
 func newDevice(id byte) *device {
@@ -65,7 +67,7 @@ func by(actor, role string) crdt.Author { return crdt.Author{Actor: actor, Role:
 func (d *device) write(t testing.TB, who crdt.Author, stamp clock.Stamp, seen *clock.VersionVector, edit func(e *crdt.RecordEditor)) []byte {
 	t.Helper()
 	c := &crdt.Change{Dot: clock.Dot{Origin: d.origin, N: d.n + 1}, Stamp: stamp, Author: who}
-	e := d.rec.Edit("17", crdt.EditOptions{Dot: c.Dot, Seen: seen})
+	e := d.rec.Edit("17", crdt.EditOptions{Dot: c.Dot, Seen: seen, Versioned: func(string) bool { return d.versioned }})
 	edit(e)
 	p, changed, err := e.Part(false)
 	if err != nil {

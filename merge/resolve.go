@@ -76,7 +76,7 @@ type Explanation struct {
 
 // Resolve lets the rule's steps take their turn on a set of candidates until
 // one is left. Of those that no step tells apart the greatest entry wins. Unless
-// the rule is sticky, candidates that another one supersedes take no part. The
+// the rule is sticky, candidates that another one superseded take no part. The
 // outcome is the same in whatever order the candidates come.
 //
 // Resolve is O(candidates · steps), and what expressions cost; each is bounded.
@@ -202,24 +202,18 @@ func (n *narrowing) keep(ok func(*Candidate) bool) {
 // dropSuperseded keeps the candidates that no other one supersedes. All of
 // them are superseded only in what no honest replicas wrote; then all stay.
 func (n *narrowing) dropSuperseded() {
-	if !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].Supersedes) > 0 }) {
-		return
-	}
-	superseded := func(at int) bool {
-		return slices.ContainsFunc(n.left, func(by int) bool {
-			return by != at && slices.Contains(n.set[by].Supersedes, n.set[at].Entry)
-		})
-	}
-	if !slices.ContainsFunc(n.left, superseded) || !slices.ContainsFunc(n.left, func(at int) bool { return !superseded(at) }) {
+	if !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].SupersededBy) > 0 }) {
 		return
 	}
 	kept := make([]int, 0, len(n.left))
 	for _, at := range n.left {
-		if !superseded(at) {
+		if !supersededWithin(n.set, at, n.left) {
 			kept = append(kept, at)
 		}
 	}
-	n.left = kept
+	if len(kept) > 0 {
+		n.left = kept
+	}
 }
 
 // greatest keeps the candidates with the greatest key, in their order.

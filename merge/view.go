@@ -38,7 +38,8 @@ type FieldView struct {
 	// map[string]any for a map; string for a text.
 	Value any
 	// Candidates of a register in canonical order, those that were overruled
-	// among them. Empty for other types.
+	// among them, and for a sticky field those that were superseded. Empty for
+	// other types.
 	Candidates []Candidate
 	// Resolution says which candidate is shown, and why.
 	Resolution Resolution
@@ -133,9 +134,12 @@ func viewField(f crdt.Field, rules *FieldRules, facts *Facts) FieldView {
 	v := FieldView{Name: f.Name(), Type: f.Type(), Resolution: Resolution{Winner: -1, Step: -1}}
 	switch f.Type() {
 	case crdt.TypeRegister, crdt.TypeGroup:
-		v.Candidates = candidates(f.Candidates())
+		siblings := f.Candidates()
+		v.Concurrent = len(siblings) > 1
+		if v.Candidates = candidates(siblings); rules.rule.Sticky {
+			v.Candidates = writes(f.Writes())
+		}
 		v.Resolution = rules.Resolve(v.Candidates, facts)
-		v.Concurrent = len(v.Candidates) > 1
 		if w := v.Resolution.Winner; w >= 0 {
 			v.Value = v.Candidates[w].Value
 		}
@@ -218,6 +222,19 @@ func candidates(siblings []crdt.Candidate) []Candidate {
 		if a := s.Meta.Author; a != nil {
 			cs[i].Actor, cs[i].Role, cs[i].Intent = a.Actor, a.Role, a.Intent
 		}
+	}
+	return cs
+}
+
+// writes are the candidates of a sticky field: all that is not settled.
+func writes(ws []crdt.Write) []Candidate {
+	all := make([]crdt.Candidate, len(ws))
+	for i := range ws {
+		all[i] = ws[i].Candidate
+	}
+	cs := candidates(all)
+	for i := range ws {
+		cs[i].SupersededBy = slices.Clone(ws[i].SupersededBy)
 	}
 	return cs
 }
