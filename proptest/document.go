@@ -42,14 +42,15 @@ func (d Document) Value(field string) any { return d.View().Values()[field] }
 // Record is the state. It must not be modified.
 func (d Document) Record() *crdt.Record { return &d.record }
 
-// Edit makes one change as an author, who saw the record as it is, and applies
-// it. It returns nil if nothing was altered. A change that the policy refuses is
-// taken back: the error is that of [merge.Collection.CheckWrite].
-func (d Document) Edit(author crdt.Author, edit func(*crdt.RecordEditor)) (*crdt.Change, error) {
+// Edit makes one change as an author, who saw a version of the record, or with
+// nil the record as it is, and applies it. It returns nil if nothing was altered.
+// A change that the policy refuses is taken back: the error is that of
+// [merge.Collection.CheckWrite].
+func (d Document) Edit(author crdt.Author, seen *clock.VersionVector, edit func(*crdt.RecordEditor)) (*crdt.Change, error) {
 	r := d.replica
 	dot := clock.Dot{Origin: r.Origin(), N: d.record.Vector().Get(r.Origin()) + 1}
 	e := d.record.Edit(documentKey, crdt.EditOptions{
-		Dot: dot, Delete: d.rules.Collection().Delete,
+		Dot: dot, Seen: seen, Delete: d.rules.Collection().Delete,
 		Versioned: func(field string) bool { return d.rules.Field(field).Versioned() },
 	})
 	edit(e)

@@ -170,7 +170,8 @@ func (r *run[S, D]) everywhere(look func(w *world[S, D], on int, seen []Event, c
 }
 
 // unnoticed plays a history with steps of a kind and without, side by side. At
-// the end all get what they miss, and then every delta once more.
+// the end all get what they miss, one more step of the kind, and then every delta
+// once more.
 func (r *run[S, D]) unnoticed(kind stepKind, look func(w *world[S, D], on int, twin *world[S, D]) error) error {
 	w, twin := r.begin(), newWorld(r.t, r.h.replicas)
 	twin.without = []stepKind{kind}
@@ -190,6 +191,9 @@ func (r *run[S, D]) unnoticed(kind stepKind, look func(w *world[S, D], on int, t
 		return err
 	}
 	for _, on := range all {
+		if err := w.do(&step{kind: kind, on: on}); err != nil {
+			return err
+		}
 		for _, id := range w.all() {
 			if err := look(w, on, twin); err != nil {
 				return err

@@ -99,7 +99,7 @@ func (f *field) operation(what string, edit edit, step func(e Event, note *field
 		}
 		note := &fieldEdit{field: f.name, what: what, before: d.Record(), own: d.own()}
 		var failed error
-		change, err := d.Edit(author, func(e *crdt.RecordEditor) { failed = edit(e, c, note) })
+		change, err := d.Edit(author, nil, func(e *crdt.RecordEditor) { failed = edit(e, c, note) })
 		note.change, note.before = change, nil
 		c.Note(note)
 		return change, cmp.Or(failed, err)
