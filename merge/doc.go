@@ -2,20 +2,24 @@
 // keep every concurrent write; this one says, by rules that people own, which of
 // them counts.
 //
-//   - A [Schema] says which collections there are, and for each field its type,
-//     its rule and who may write it.
-//   - A [Step] gives each candidate a [Key]; the greatest wins, and ties go on
-//     to the next step. That is all a rule can do, so rules cannot contradict
-//     themselves or depend on the order in which changes arrived.
+//   - A [Policy] says which collections there are, and for each field its type,
+//     its rule and who may write it. It is a Go value or a file, and both say the
+//     same: [ParsePolicy], [Policy.YAML]. [Finding] is what is wrong with one.
+//   - [Rules] are a policy made ready: its expressions, in CEL, are typed and
+//     compiled, and the functions that it names are found.
+//   - A [Step] gives each candidate a [Key], and the greatest go on to the next
+//     step; or it keeps those that meet a condition. That is all a rule can do, so
+//     rules cannot contradict themselves or depend on the order in which changes
+//     arrived.
 //   - [View] shows a record under the rules of its collection. Overruled values
-//     stay beside the one that is shown.
+//     stay beside the one that is shown, and [FieldRules.Explain] says why.
 //
 // # Views are not state
 //
-// A view is a pure function of a record's state and a schema. Nothing that a
+// A view is a pure function of a record's state and a policy. Nothing that a
 // rule decides is written back: the digest of a record is the same under every
-// schema, a new schema decides old conflicts anew, and a view that was lost is
-// made again. Hence two replicas with equal state and equal schemas show the
+// policy, a new policy decides old conflicts anew, and a view that was lost is
+// made again. Hence two replicas with equal state and equal policies show the
 // same, whatever happened on the way; there is no wall clock, randomness, locale,
 // order of maps or local setting in it.
 //

@@ -128,7 +128,7 @@ func zeroOf(k Kind) any {
 }
 
 // kindOrZero is a value of a kind. One of another kind reads as absent: the
-// schema does not know it.
+// policy does not know it.
 func kindOrZero(k Kind, v any) any {
 	if v == nil || !k.Takes(v) {
 		return zeroOf(k)

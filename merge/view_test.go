@@ -114,7 +114,7 @@ func TestTwoTypesUnderOneName(t *testing.T) {
 		value    any
 		shadowed []crdt.Type
 	}{
-		{"no schema", nil, crdt.TypeRegister, false, "twice", []crdt.Type{crdt.TypeCounter}},
+		{"no policy", nil, crdt.TypeRegister, false, "twice", []crdt.Type{crdt.TypeCounter}},
 		{"register", declared(crdt.TypeRegister), crdt.TypeRegister, false, "twice", []crdt.Type{crdt.TypeCounter}},
 		{"counter", declared(crdt.TypeCounter), crdt.TypeCounter, false, int64(2), []crdt.Type{crdt.TypeRegister}},
 		{"neither", declared(crdt.TypeSet), crdt.TypeSet, true, nil, []crdt.Type{crdt.TypeRegister, crdt.TypeCounter}},
