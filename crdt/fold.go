@@ -131,6 +131,15 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 	r.stamp(nil)
 }
 
+// FoldTo folds by every mark of the chain f that the record is not folded by yet;
+// rules gives those of each mark's policy.
+func (r *Record) FoldTo(f *Floor, rules func(*Mark) FoldRules) {
+	for n := r.floor.Number() + 1; n <= f.Number(); n++ {
+		at := f.At(n)
+		r.Fold(at, rules(&at.Mark))
+	}
+}
+
 // touches reports whether the record has a change in the cut.
 func (r *Record) touches(cut *clock.VersionVector) bool {
 	for o := range r.context.Vector().All() {

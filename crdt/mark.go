@@ -199,6 +199,17 @@ type Acknowledgement struct {
 	Applied clock.VersionVector
 }
 
+// ownWithin reports whether all that the member's replica had made, under this
+// or earlier incarnations, lies in a cut.
+func (a *Acknowledgement) ownWithin(cut *clock.VersionVector) bool {
+	for o, n := range a.Applied.All() {
+		if o.Replica == a.Origin.Replica && n > cut.Get(o) {
+			return false
+		}
+	}
+	return true
+}
+
 // NextMark finds the greatest cut that all members have acknowledged, and each
 // together with what it had made by then. acks holds, per member, what it
 // acknowledged over time, the last first; a member without any holds everything
@@ -227,7 +238,7 @@ func (f *Floor) NextMark(acks [][]Acknowledgement) (m *Mark, ok bool) {
 		}
 		lowered := false
 		for i, of := range acks {
-			if a := &of[at[i]]; a.Applied.Get(a.Origin) > cut.Get(a.Origin) {
+			if !of[at[i]].ownWithin(&cut) {
 				at[i]++
 				lowered = true
 			}

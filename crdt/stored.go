@@ -217,7 +217,10 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 		}
 		body.DeltaColumn(ns)
 		body.DeltaColumn(stamps)
-		body.DeltaColumn(lifted)
+		isLifted := slices.ContainsFunc(lifted, func(by int64) bool { return by != 0 })
+		if body.Bool(isLifted); isLifted {
+			body.DeltaColumn(lifted)
+		}
 		body.UintColumn(who)
 		body.UintColumn(under)
 		body.BoolColumn(edits)
@@ -265,7 +268,11 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 		o := clock.ReadOrigin(r, ot)
 		ns := r.DeltaColumn("numbers", maxStored)
 		stamps := r.DeltaColumn("stamps", maxStored)
-		lifted := r.DeltaColumn("stamps", maxStored)
+		var lifted codec.DeltaColumn
+		isLifted := r.Bool()
+		if isLifted {
+			lifted = r.DeltaColumn("stamps", maxStored)
+		}
 		who, under := r.UintColumn("authors", maxStored), r.UintColumn("births", maxStored)
 		edits, follows := r.BoolColumn("edits", maxStored), r.BoolColumn("heads", maxStored)
 		n := ns.Len()
@@ -276,7 +283,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 				return
 			}
 		}
-		if stamps.Len() != n || lifted.Len() != n || who.Len() != n || under.Len() != n || edits.Len() != n || follows.Len() != n {
+		if stamps.Len() != n || isLifted && lifted.Len() != n || who.Len() != n || under.Len() != n || edits.Len() != n || follows.Len() != n {
 			r.Fail("changes", codec.ErrMalformed)
 			return
 		}
@@ -297,7 +304,7 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 			n := uint64(v)
 			v, _ = stamps.Next()
 			m.Stamp = clock.Stamp(v)
-			if by, _ := lifted.Next(); by != 0 {
+			if by, _ := lifted.Next(); isLifted && by != 0 {
 				enter(&t.written, clock.Dot{Origin: o, N: n}, m.Stamp-clock.Stamp(by))
 			}
 			a, _ := who.Next()

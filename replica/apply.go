@@ -44,7 +44,7 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	if err := errors.Join(err, r.await(b)); err != nil {
 		return verdicts, err
 	}
-	return verdicts, r.resumeRebuilds()
+	return verdicts, errors.Join(r.resumeRebuilds(), r.settleRecords())
 }
 
 func refused(code session.Code, format string, args ...any) session.Verdict {
@@ -140,8 +140,12 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		w.boxed = true
 		return wait(session.CodeNone, nil, held)
 	}
-	if clock.Ahead(c.Stamp, r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
+	if clock.Ahead(s.moved.Correct(c.Dot, c.Stamp, nil), r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))
+	}
+	needs, code, floorFault := r.floorFault(s, c)
+	if floorFault != nil && code != session.CodeInvalid {
+		return wait(code, needs, floorFault.Error())
 	}
 	// Heads first: a change that waits for one is not worth having records read.
 	var missing []clock.Dot
@@ -164,7 +168,7 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		return wait(session.CodeMissingHead, missing, fmt.Sprintf("waits for %v", missing[0]))
 	}
 	opens := make([]*open, 0, len(c.Parts))
-	var fault error
+	fault := floorFault
 	for i := range c.Parts {
 		p := &c.Parts[i]
 		o, err := r.record(s, name, p.Key)
@@ -210,7 +214,7 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 		events = r.event(events, e.scope, e.change, p, o, false)
 	}
 	if e.fate == Applied {
-		r.hlc.Observe(e.change.Stamp)
+		r.hlc.Observe(e.scope.moved.Correct(e.change.Dot, e.change.Stamp, nil))
 	}
 	return events
 }

@@ -311,6 +311,9 @@ func keysIn(ctx context.Context, v reader, s *scope, yield func(string) bool) er
 			return err
 		}
 		n++
+		if isScopeKey(string(row.key[len(prefix):])) {
+			continue
+		}
 		h, err := decodeHeader(row.key, row.value)
 		if (err != nil || h.live) && !yield(string(row.key[len(prefix):])) {
 			return nil
@@ -365,6 +368,18 @@ func (r *Replica) collectionRule(name string) *merge.CollectionRules {
 
 func (r *Replica) deletePolicyOf(scope string) crdt.DeletePolicy {
 	return r.collectionRule(collectionOf(scope)).Collection().Delete
+}
+
+// versioned says which fields of a scope's records keep what writes supersede.
+func (r *Replica) versioned(scope string) func(field string) bool {
+	rules := r.collectionRule(collectionOf(scope))
+	if rules == nil {
+		return nil
+	}
+	return func(field string) bool {
+		f := rules.Field(field)
+		return f != nil && f.Versioned()
+	}
 }
 
 func (r *Replica) deletePolicy(s *scope) crdt.DeletePolicy { return r.deletePolicyOf(s.name) }

@@ -130,6 +130,8 @@ func (s *driveStore) Apply(in session.Intake) ([]session.Verdict, error) {
 	return vs, nil
 }
 
+func (s *driveStore) Acknowledged(clock.Origin, []session.Acknowledgement) error { return nil }
+
 func (s *driveStore) Reissue(string, clock.Origin, uint64) (clock.Origin, error) {
 	return s.self, errors.New("not in this test")
 }

@@ -50,12 +50,13 @@ func (r *Replica) enter(g *group, e *entry) {
 	}
 	for _, o := range e.opens {
 		digest := o.record.Digest()
-		if o.exists {
-			s.sum.Sub(item(o.key, o.header.digest))
-		} else {
+		if !o.exists {
 			s.records++
+		} else if !o.header.purged {
+			s.sum.Sub(item(o.key, o.header.digest))
 		}
 		s.sum.Add(item(o.key, digest))
+		o.header.purged = false
 		rw.parts = append(rw.parts, partRow{o.header.last, o.header.digest, digest})
 		o.header.digest = digest
 		o.header.last, o.header.lastSeq = place{num, dot.N}, r.seq
@@ -74,7 +75,8 @@ func (r *Replica) enter(g *group, e *entry) {
 	s.applied.Add(dot)
 	s.waiting.met(dot, &s.applied)
 	if e.fate == Applied {
-		s.maxed = max(s.maxed, e.change.Stamp)
+		s.maxed = max(s.maxed, s.moved.Correct(dot, e.change.Stamp, nil))
+		r.decided(s, e.change, e.hash.Digest())
 	}
 }
 

@@ -38,6 +38,9 @@ func (r *Replica) record(s *scope, scopeName, key string) (*open, error) {
 		}
 	}
 	r.cache.put(k, o, r.durable)
+	if s != nil {
+		r.raise(s, o)
+	}
 	return o, nil
 }
 
@@ -70,7 +73,7 @@ func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if rec, err = crdt.DecodeRecord(b); err != nil {
+		if rec, err = s.floor.DecodeRecord(b); err != nil {
 			return nil, &CorruptError{Row: "snapshot", Key: snapshotKey(s.number, key, h.snapshot, 0), Err: err}
 		}
 	}
@@ -140,7 +143,7 @@ const snapshotFloor = 8 << 10
 // of a change of many records an eighth counts for each of them at least.
 func tailWeight(bytes, parts int) uint64 { return uint64(bytes/min(parts, 8)) + 128 }
 
-func (h *header) wantsSnapshot() bool { return h.tail > max(snapshotFloor, h.size) }
+func (h *header) wantsSnapshot() bool { return h.folded || h.tail > max(snapshotFloor, h.size) }
 
 // writeRecord stages a record's header, and the record whole if that is due. The
 // header is the last of its rows.
@@ -171,6 +174,7 @@ func (r *Replica) snapshot(s *scope, o *open, g *group) {
 		}
 	}
 	o.header.snapshot, o.header.size, o.header.tail = o.header.lastSeq, uint64(len(b)), 0
+	o.header.folded = false
 	for i := 0; len(b) > 0; i++ {
 		n := min(len(b), snapshotPart)
 		key := snapshotKey(s.number, o.key, o.header.snapshot, uint32(i))

@@ -191,7 +191,15 @@ func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 		return nil, err
 	}
 	r.healed = r.healed || s.rebuild
-	return s, r.loadFates(s)
+	if err := r.loadFates(s); err != nil {
+		return s, err
+	}
+	if err := r.loadFloor(s); errors.Is(err, ErrCorrupt) {
+		r.damaged(Damage{Row: "record", Key: recordKey(rowHeader, number, crdt.ScopeKey), Scope: name, Record: crdt.ScopeKey, Err: err})
+	} else if err != nil {
+		return s, err
+	}
+	return s, nil
 }
 
 // lastChange finds the last row of an origin that is whole.

@@ -39,6 +39,11 @@ type Options struct {
 	Durability  Durability
 	DisableDisk bool // keep everything in memory; for tests and replays
 
+	// Steward says that this replica decides how far the past is settled, see
+	// [Replica.Settle]. One replica of a fleet does; a mark of a second one waits
+	// on every replica that has one of the first.
+	Steward bool
+
 	// Inbox keeps what peers send from being applied until the application lets
 	// it in, see [Replica.Take]: it is stored and passed on, and shows nowhere.
 	Inbox bool

@@ -44,7 +44,7 @@ func (r *Replica) statusOf(s *scope) session.ScopeStatus {
 	case s.status == nil:
 		s.status = &session.ScopeStatus{
 			Name: s.name, Class: class(r.options.Policy.Priority(s.name)),
-			Stored: s.stored.Clone(), Applied: s.applied.Clone(),
+			Stored: s.stored.Clone(), Applied: s.appliedToAll(),
 			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains),
 		}
 	case s.status.Digest == crdt.Hash{}:

@@ -286,9 +286,13 @@ func (r *Replica) rebuildRecordsLocked(name string, keys map[string]bool) error 
 			}
 		}
 	}
+	folds, err := r.foldsOf(s)
+	if err != nil {
+		return err
+	}
 	made := map[string]*open{}
 	for key, steps := range histories {
-		if o, ok := replaySteps(key, steps); ok {
+		if o, ok := replaySteps(key, steps, folds); ok {
 			made[key] = o
 		}
 	}
@@ -330,7 +334,9 @@ func (r *Replica) keepProven(s *scope, made map[string]*open) error {
 		key := string(x.key[len(prefix):])
 		stated[key] = true
 		records++
-		sum.Add(item(key, h.digest))
+		if !h.purged {
+			sum.Add(item(key, h.digest))
+		}
 		if o := made[key]; o != nil && o.header.digest != h.digest {
 			delete(made, key)
 		}
@@ -338,7 +344,9 @@ func (r *Replica) keepProven(s *scope, made map[string]*open) error {
 	for key, o := range made {
 		if !stated[key] {
 			records++
-			sum.Add(item(key, o.header.digest))
+			if !o.header.purged {
+				sum.Add(item(key, o.header.digest))
+			}
 		}
 	}
 	if records == s.records && sum == s.sum {
@@ -362,11 +370,18 @@ type step struct {
 
 // replaySteps makes a record from all its changes; ok is false if one is
 // missing.
-func replaySteps(key string, steps []step) (o *open, ok bool) {
+func replaySteps(key string, steps []step, folds []fold) (o *open, ok bool) {
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.row.seq, b.row.seq) })
 	o = &open{key: key, record: &crdt.Record{}, exists: true}
 	var before place
+	if isScopeKey(key) {
+		folds = nil
+	}
 	for _, x := range steps {
+		for len(folds) > 0 && folds[0].seq < x.row.seq {
+			o.record.Fold(folds[0].floor, folds[0].rules)
+			folds = folds[1:]
+		}
 		p, want := &x.change.Parts[x.part], x.row.parts[x.part]
 		if want.before != before {
 			return nil, false
@@ -384,5 +399,9 @@ func replaySteps(key string, steps []step) (o *open, ok bool) {
 		o.header.digest = want.digest
 		o.header.tail += tailWeight(len(x.row.change), len(x.change.Parts))
 	}
+	for _, f := range folds {
+		o.record.Fold(f.floor, f.rules)
+	}
+	o.header.digest, o.header.purged, o.header.folded = o.record.Digest(), o.record.IsPurged(), o.record.Floor() != nil
 	return o, true
 }

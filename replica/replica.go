@@ -50,6 +50,7 @@ type Replica struct {
 	renew    bool              // the next write starts a new incarnation
 	unnamed  bool              // some scope's name is lost
 	healed   bool              // some scope is to be rebuilt
+	folding  bool              // some scope has records above which its floor was raised
 	mending  bool              // a repair is under way, and will rebuild
 	damage   map[string]Damage // by Damage.id
 	broken   error
@@ -145,7 +146,7 @@ func (r *Replica) begin() error {
 	if err := errors.Join(err, r.await(b)); err != nil {
 		return err
 	}
-	return r.resumeRebuilds()
+	return errors.Join(r.resumeRebuilds(), r.settleRecords())
 }
 
 // prepareDir makes the directory, and refuses one that holds other things: a

@@ -153,6 +153,8 @@ type header struct {
 	vector   clock.VersionVector
 	heads    []clock.Dot
 	births   []clock.Dot
+	purged   bool // nothing of the record counts, see [crdt.Record.IsPurged]; not written
+	folded   bool // since the snapshot, which is due; not written
 }
 
 func (h *header) encode(key []byte) []byte {
@@ -207,6 +209,7 @@ func decodeHeader(key, value []byte) (*header, error) {
 	t := clock.ReadTable(r, crdt.MaxOrigins)
 	h.vector = clock.ReadVersionVector(r, t)
 	h.heads, h.births = readDots(r, t), readDots(r, t)
+	h.purged = len(h.births) == 0 && h.vector.IsEmpty()
 	t.CheckUse(r)
 	if err := r.Close(); err != nil {
 		return nil, &CorruptError{Row: "header", Key: key, Err: err}

@@ -26,6 +26,10 @@ type scope struct {
 	absence absence
 	status  *session.ScopeStatus // as it was given out last; nil: it has changed since
 	touched bool                 // its tally is written with the open group
+	floor   *crdt.Floor          // the marks that were applied
+	moved   *crdt.Restamps       // and the restamps
+	settled uint64               // by which mark all records are folded
+	after   string               // up to where those of the next one are
 }
 
 func newScope(name string, number uint32) *scope {

@@ -93,12 +93,18 @@ func (tx *Tx) Record(key string) (*Record, error) {
 	if want := tx.r.options.Policy.Scope(collectionOf(tx.name), key); want != tx.name {
 		return nil, fmt.Errorf("replica: record %q belongs to scope %q, the change to %q; a change cannot span scopes", key, want, tx.name)
 	}
+	return tx.open(key)
+}
+
+// open opens a record by its key in the scope.
+func (tx *Tx) open(key string) (*Record, error) {
 	o, err := tx.r.record(tx.scope, tx.name, key)
 	if err != nil {
 		return nil, err
 	}
 	p := &Record{tx: tx, key: key, opened: o}
-	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name), Index: &tx.index})
+	p.RecordEditor = o.record.Edit(key, crdt.EditOptions{Dot: tx.dot, Delete: tx.r.deletePolicyOf(tx.name), Index: &tx.index,
+		Versioned: tx.r.versioned(tx.name)})
 	tx.records = append(tx.records, p)
 	if tx.byKey != nil {
 		tx.byKey[key] = p
@@ -236,6 +242,9 @@ var ErrTooLarge = codec.ErrLimit
 func (tx *Tx) finish() (c *crdt.Change, altered []*Record, err error) {
 	slices.SortFunc(tx.records, func(a, b *Record) int { return strings.Compare(a.key, b.key) })
 	c = &crdt.Change{Dot: tx.dot, Author: tx.author, Parts: make([]crdt.Part, 0, len(tx.records))}
+	if tx.scope != nil && tx.scope.floor != nil {
+		c.Floor = tx.scope.floor.Ref
+	}
 	altered = make([]*Record, 0, len(tx.records))
 	for _, p := range tx.records {
 		part, changed, err := p.Part(p.create)

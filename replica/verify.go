@@ -274,7 +274,9 @@ func (v *verifier) records(at reader) error {
 			v.found(Damage{Row: "header", Key: x.key, Record: key, Err: err})
 			continue
 		}
-		got.sum.Add(item(key, h.digest))
+		if !h.purged {
+			got.sum.Add(item(key, h.digest))
+		}
 		v.vector(h)
 		if _, err := rebuild(at, v.s, key, h); errors.Is(err, ErrCorrupt) {
 			v.recordDamage(key, x.key, err)

@@ -252,7 +252,7 @@ func (r *Replica) missing(s *scope, p *crdt.Part) ([]clock.Dot, error) {
 	var missing []clock.Dot
 	for _, refs := range named {
 		for _, ref := range refs {
-			if !h.vector.Contains(ref.Dot) {
+			if !h.vector.Contains(ref.Dot) && !s.floor.Covers(ref.Dot) {
 				missing = append(missing, ref.Dot)
 			}
 		}

@@ -25,6 +25,9 @@ type Event struct {
 // event adds one part of a change to what is told once it is durable, if anybody
 // is to be told. The caller holds r.mu.
 func (r *Replica) event(events []Event, s *scope, c *crdt.Change, p *crdt.Part, o *open, local bool) []Event {
+	if isScopeKey(o.key) {
+		return events
+	}
 	if r.watchers.number.Load() == 0 {
 		return events
 	}

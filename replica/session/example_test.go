@@ -18,7 +18,8 @@ func (emptyStore) Chains(string, clock.Origin, []uint64) ([]session.ChainAt, err
 func (emptyStore) Changes(string, []clock.Range, int) (session.Batch, error) {
 	return session.Batch{}, nil
 }
-func (emptyStore) Apply(session.Intake) ([]session.Verdict, error) { return nil, nil }
+func (emptyStore) Apply(session.Intake) ([]session.Verdict, error)            { return nil, nil }
+func (emptyStore) Acknowledged(clock.Origin, []session.Acknowledgement) error { return nil }
 func (emptyStore) Reissue(string, clock.Origin, uint64) (clock.Origin, error) {
 	return clock.Origin{}, nil
 }

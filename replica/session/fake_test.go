@@ -18,6 +18,7 @@ type fakeStore struct {
 	mu       sync.Mutex
 	self     clock.Origin
 	scopes   map[string]*fakeScope
+	acks     []Acknowledgement
 	spare    uint64 // the next incarnation
 	reissues []ReissueChanges
 	fail     map[string]error // by name of the method
@@ -297,6 +298,11 @@ func (s *fakeStore) Apply(in Intake) ([]Verdict, error) {
 		f()
 	}
 	return vs, nil
+}
+
+func (s *fakeStore) Acknowledged(peer clock.Origin, scopes []Acknowledgement) error {
+	s.acks = append(s.acks, scopes...)
+	return nil
 }
 
 func (s *fakeStore) Reissue(scope string, o clock.Origin, common uint64) (clock.Origin, error) {

@@ -138,6 +138,7 @@ func (c *Core) onStatus(body []byte) {
 	stated := make(map[string]bool, len(list))
 	c.diverged = nil
 	var checks []check
+	var acks []Acknowledgement
 	for i := range list {
 		p := &list[i]
 		if !wishes(c.cfg.Scopes, p.name) || !c.buckets.differs(p.name) {
@@ -149,6 +150,9 @@ func (c *Core) onStatus(body []byte) {
 			return
 		}
 		s := c.scope(p.name)
+		if p.whole {
+			acks = append(acks, Acknowledgement{p.name, p.stored.Clone()})
+		}
 		c.replacePeer(s, p.stored)
 		if s.own != nil && p.fingerprint != s.own.Fingerprint && p.applied == s.own.appliedDigest() {
 			c.diverged = append(c.diverged, Alarm{Kind: Divergence, Scope: p.name, Own: s.own.Fingerprint, Peer: p.fingerprint})
@@ -165,12 +169,20 @@ func (c *Core) onStatus(body []byte) {
 	for _, s := range c.spoken() {
 		c.scope(s.Name)
 	}
+	c.acknowledged(acks)
 	if c.peerRound == 1 {
 		c.check.queue = checks
 		c.nextCheck()
 	} else {
 		c.tellDivergence()
 		c.difference()
+	}
+}
+
+// acknowledged tells the store what the peer has applied.
+func (c *Core) acknowledged(acks []Acknowledgement) {
+	if len(acks) > 0 {
+		c.command(NoteAcknowledged{c.peerHello.self, acks}, func(Result) {})
 	}
 }
 

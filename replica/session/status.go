@@ -11,6 +11,7 @@ type peerScope struct {
 	name        string
 	stored      clock.VersionVector
 	applied     crdt.Hash // digest of the applied clock
+	whole       bool      // it is the stored clock: nothing waits
 	fingerprint crdt.Hash
 	// chains are at the last number in stored of the reader's own origins.
 	chains []originHash
@@ -84,7 +85,7 @@ func decodeStatus(b []byte, cfg *Config, self clock.ReplicaID) ([]peerScope, err
 		all := ScopeStatus{Applied: clock.ContextOf(s.stored)}
 		switch whole := all.appliedDigest(); {
 		case flags == statusAppliedAll:
-			s.applied = whole
+			s.applied, s.whole = whole, true
 		case s.applied == whole:
 			r.Fail("scope flags", codec.ErrNotCanonical)
 		}

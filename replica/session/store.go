@@ -55,6 +55,17 @@ type Store interface {
 	// the peer holds changes of this replica which the store does not remember,
 	// or remembers otherwise.
 	Reissue(scope string, o clock.Origin, common uint64) (clock.Origin, error)
+
+	// Acknowledged notes what the peer said that it has applied, durably, with
+	// all that it had made by then: a scope's steward settles by it. Only scopes
+	// in which nothing waits at the peer are told.
+	Acknowledged(peer clock.Origin, scopes []Acknowledgement) error
+}
+
+// Acknowledgement is what a replica has applied of a scope.
+type Acknowledgement struct {
+	Scope   string
+	Applied clock.VersionVector
 }
 
 // Status is what a store holds.
@@ -214,14 +225,14 @@ func (v Verdict) String() string {
 }
 
 // Command is what the core wants from the store. ID returns in the [Result].
-// At most six are open at any time.
+// At most seven are open at any time.
 type Command struct {
 	ID uint64
 	Op Op
 }
 
-// Op is one of [ReadStatus], [ReadChains], [ReadChanges], [ApplyChanges] and
-// [ReissueChanges].
+// Op is one of [ReadStatus], [ReadChains], [ReadChanges], [ApplyChanges],
+// [ReissueChanges] and [NoteAcknowledged].
 type Op interface{ op() }
 
 // The operations, with the arguments of the methods of [Store].
@@ -248,13 +259,19 @@ type (
 		Origin clock.Origin
 		Common uint64
 	}
+	// NoteAcknowledged stands for [Store.Acknowledged].
+	NoteAcknowledged struct {
+		Peer   clock.Origin
+		Scopes []Acknowledgement
+	}
 )
 
-func (ReadStatus) op()     {}
-func (ReadChains) op()     {}
-func (ReadChanges) op()    {}
-func (ApplyChanges) op()   {}
-func (ReissueChanges) op() {}
+func (ReadStatus) op()       {}
+func (ReadChains) op()       {}
+func (ReadChanges) op()      {}
+func (ApplyChanges) op()     {}
+func (ReissueChanges) op()   {}
+func (NoteAcknowledged) op() {}
 
 // Result answers the [Command] of the same ID. Of the values, the one that the
 // operation returns is set, or Err.
@@ -282,6 +299,8 @@ func Run(s Store, c Command) Result {
 		r.Verdicts, r.Err = s.Apply(op.Intake)
 	case ReissueChanges:
 		r.Origin, r.Err = s.Reissue(op.Scope, op.Origin, op.Common)
+	case NoteAcknowledged:
+		r.Err = s.Acknowledged(op.Peer, op.Scopes)
 	default:
 		r.Err = fmt.Errorf("session: unknown operation %T", c.Op)
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
 )
@@ -105,9 +106,15 @@ func (c *Core) onSummary(body []byte) {
 // assumeEqual notes that the peer has what is here, in the scopes that the
 // statuses do not speak of.
 func (c *Core) assumeEqual() {
-	for _, s := range c.own {
-		if c.isShared(s) && (c.buckets.size == 0 || !c.buckets.differs(s.Name)) {
-			c.scope(s.Name).peer = s.Stored.Clone()
+	var acks []Acknowledgement
+	for _, s := range c.shared() {
+		if c.buckets.size > 0 && c.buckets.differs(s.Name) {
+			continue
+		}
+		c.scope(s.Name).peer = s.Stored.Clone()
+		if all := clock.ContextOf(s.Stored); s.Applied.Equal(&all) {
+			acks = append(acks, Acknowledgement{s.Name, s.Stored.Clone()})
 		}
 	}
+	c.acknowledged(acks)
 }
