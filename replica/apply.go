@@ -32,6 +32,9 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 		if verdicts[i], err = r.receive(in.Scope, &in.Changes[i]); err != nil {
 			break
 		}
+		if o := verdicts[i].Outcome; o != session.Duplicate && o.Durable() {
+			r.cameBack(in.Scope, in.Changes[i].Dot)
+		}
 	}
 	if s := r.scopes[in.Scope]; s != nil && err == nil {
 		err = r.retry(s)

@@ -171,6 +171,7 @@ func (r *Replica) recover(cause error) {
 	later.done, later.err = true, fmt.Errorf("replica: an earlier write failed: %w", cause)
 	r.commits.current = &batch{}
 	r.cache.clear()
+	r.returned = nil
 	if err := r.load(); err != nil {
 		r.broken = fmt.Errorf("replica: reload after a failed write: %w", err)
 	}

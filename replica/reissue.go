@@ -83,6 +83,27 @@ func decodeRepair(key, value []byte) (*repair, error) {
 	return p, nil
 }
 
+// returning is an origin of this replica in a scope. By it the replica remembers
+// up to which change peers sent it its own: these are not lost, whatever another
+// session found out about the common past before they came, and making them again
+// would have them twice.
+type returning struct {
+	scope  string
+	origin clock.Origin
+}
+
+// cameBack notes that a peer sent an own change. The caller holds r.mu.
+func (r *Replica) cameBack(scope string, d clock.Dot) {
+	if d.Origin.Replica != r.origin.Replica {
+		return
+	}
+	if r.returned == nil {
+		r.returned = map[returning]uint64{}
+	}
+	k := returning{scope, d.Origin}
+	r.returned[k] = max(r.returned[k], d.N)
+}
+
 // reissueScope does it for one scope. The caller holds r.mu, and nothing is
 // staged.
 func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error {
@@ -96,6 +117,7 @@ func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error
 	if s == nil {
 		return nil // it has nothing to make again
 	}
+	common = max(common, r.returned[returning{name, o}])
 	p := &repair{scope: name, old: o, common: common, fresh: r.origin}
 	num := r.origins.numbers[o]
 	for n := common + 1; n <= s.stored.Get(o); n++ {

@@ -40,3 +40,24 @@ func TestEmptyRestoreMeetsItsPast(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatCameBackIsNotLost has a session ask for a reissue after another one
+// brought the very changes: a copy hears from two peers at once what the
+// original wrote since.
+func TestWhatCameBackIsNotLost(t *testing.T) {
+	o := Options{DisableDisk: true, Identity: bytes.Repeat([]byte{3}, 32)}
+	original, peer, copied := openAt(t, "", o), openAt(t, "", Options{DisableDisk: true}), openAt(t, "", o)
+	set(t, original, "k", 1)
+	set(t, original, "k", 2)
+	meet(t, original, peer)
+	meet(t, peer, copied)
+	for scope := range copied.scopes {
+		if _, err := (peerStore{copied}).Reissue(scope, original.origin, 0); err != nil {
+			t.Fatal(err)
+		}
+		got := copied.scopes[scope].stored.Clone()
+		if want := peer.scopes[scope].stored.Clone(); !got.Equal(&want) {
+			t.Errorf("the copy stores %v, want %v", &got, &want)
+		}
+	}
+}

@@ -43,6 +43,7 @@ type Replica struct {
 	watchers watchers
 	inbox    inbox
 	early    early
+	returned map[returning]uint64
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
 	space    *spaceGate
 	changes  uint64 // stored, over all scopes
