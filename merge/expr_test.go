@@ -179,6 +179,39 @@ func step(kind, expr string) merge.Step {
 	return merge.Require(expr)
 }
 
+// The value of a group is read field by field, and so is the ancestor's.
+func TestExpressionsOfGroups(t *testing.T) {
+	set := []merge.Candidate{who(1, "doctor", 0, map[string]any{"mg": int64(4)}), who(2, "nurse", 1, map[string]any{"mg": int64(9)}), who(3, "nurse", 2, nil)}
+	f := &merge.Facts{Base: map[string]any{"mg": int64(5)}}
+	for rule, want := range map[string]int{
+		"[{rank: candidate.value.mg}, latest]":                                                             1,
+		"[{rank: '-candidate.value.mg'}, earliest]":                                                        2,
+		"[{require: candidate.value.mg == base.mg - 1}, latest]":                                           0,
+		"[{require: 'candidate.value != base && has(candidate.value.mg)'}, latest]":                        1,
+		"[{require: 'candidates.all(c, c.value.mg <= candidate.value.mg)'}, latest]":                       1,
+		"[{rank: 'candidate.value.unit == \"\" ? candidate.value.mg : 100'}, latest]":                      1,
+		"[{rank: 'candidates.map(c, c.value.mg).exists(x, x > 8) ? candidate.at : candidate.at'}, latest]": 2,
+	} {
+		fields := theRule(t, "{type: group, of: {mg: integer, unit: string}, resolve: "+rule+"}", nil)
+		if got := fields.Resolve(set, f); got.Winner != want {
+			t.Errorf("%s: got %+v, want %d", rule, got, want)
+		}
+	}
+}
+
+// Numbers beyond 64 bits read as the nearest.
+func TestExpressionsSaturate(t *testing.T) {
+	huge := new(big.Int).Lsh(big.NewInt(1), 80)
+	for expr, n := range map[string]*big.Int{
+		"record.stock == 9223372036854775807": huge, "record.stock == -9223372036854775808": new(big.Int).Neg(huge), "record.stock == -3": big.NewInt(-3),
+	} {
+		f := &merge.Facts{Record: func(string) (any, bool) { return n, true }}
+		if got := holds(t, expr, []merge.Candidate{who(1, "doctor", 0, "")}, f); got != "true" {
+			t.Errorf("%s: got %s", expr, got)
+		}
+	}
+}
+
 // Keys are tuples of all that orders.
 func TestRankKeys(t *testing.T) {
 	c := who(1, "doctor", 5, "value")

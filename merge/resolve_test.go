@@ -52,13 +52,6 @@ func candidateSet(xs []uint16) []merge.Candidate {
 // A resolver names the winner of a set. The laws are about any of them.
 type resolver func(set []merge.Candidate) crdt.EntryID
 
-func byStepsOf(in ...merge.Step) resolver {
-	rules := steps(in...)
-	return func(set []merge.Candidate) crdt.EntryID {
-		return set[rules.Resolve(set, nil).Winner].Entry
-	}
-}
-
 // lawOfOrder: the winner does not depend on the order of the candidates.
 func lawOfOrder(r resolver, set []merge.Candidate) error {
 	want := r(slices.Clone(set))

@@ -148,14 +148,14 @@ type FieldRules struct {
 var undeclared = FieldRules{steps: []compiledStep{{Step: Latest}}}
 
 // Rule is what the rules were compiled from. It must not be modified.
-func (f *FieldRules) Rule() *FieldRule { return &f.rule }
+func (r *FieldRules) Rule() *FieldRule { return &r.rule }
 
 // Declared reports whether the policy has the field.
-func (f *FieldRules) Declared() bool { return f.declared }
+func (r *FieldRules) Declared() bool { return r.declared }
 
 // Versioned reports whether the field keeps every write until it is settled,
 // see [Policy.Versioned].
-func (f *FieldRules) Versioned() bool { return f.versioned }
+func (r *FieldRules) Versioned() bool { return r.versioned }
 
 // compiledStep is a step with what it runs.
 type compiledStep struct {

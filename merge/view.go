@@ -175,11 +175,11 @@ func viewField(f crdt.Field, rules *FieldRules, facts *Facts) FieldView {
 
 // below is the rule of what stands under the keys of a map: the map's steps,
 // and no type.
-func (f *FieldRules) below() *FieldRules {
-	if !f.declared {
-		return f
+func (r *FieldRules) below() *FieldRules {
+	if !r.declared {
+		return r
 	}
-	below := *f
+	below := *r
 	below.declared = false
 	return &below
 }

@@ -25,24 +25,24 @@ type span struct {
 	code bool
 }
 
-func (p *page) heading(text string) { p.blocks = append(p.blocks, block{heading: text}) }
+func (d *page) heading(text string) { d.blocks = append(d.blocks, block{heading: text}) }
 
-func (p *page) table(head []string, rows [][]span) {
-	p.blocks = append(p.blocks, block{head: head, rows: rows})
+func (d *page) table(head []string, rows [][]span) {
+	d.blocks = append(d.blocks, block{head: head, rows: rows})
 }
 
-func (p *page) list(items ...span) {
+func (d *page) list(items ...span) {
 	var rows [][]span
 	for _, s := range items {
 		rows = append(rows, []span{s})
 	}
-	p.blocks = append(p.blocks, block{rows: rows})
+	d.blocks = append(d.blocks, block{rows: rows})
 }
 
-func (p *page) markdown() string {
+func (d *page) markdown() string {
 	var b strings.Builder
-	b.WriteString("# " + markdownText(p.title) + "\n")
-	for _, x := range p.blocks {
+	b.WriteString("# " + markdownText(d.title) + "\n")
+	for _, x := range d.blocks {
 		b.WriteString("\n")
 		switch {
 		case x.heading != "":
@@ -98,12 +98,12 @@ h2{margin-top:2.5rem}table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{border:1px solid #bbb;padding:.4rem .6rem;text-align:left;vertical-align:top}th{background:#f2f2f2}
 code{background:#f2f2f2;padding:0 .2rem}@media print{body{margin:0;font-size:11px}tr{break-inside:avoid}}`
 
-func (p *page) html() string {
+func (d *page) html() string {
 	var b strings.Builder
-	title := html.EscapeString(p.title)
+	title := html.EscapeString(d.title)
 	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>" +
 		title + "</title>\n<style>" + pageStyle + "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n")
-	for _, x := range p.blocks {
+	for _, x := range d.blocks {
 		switch {
 		case x.heading != "":
 			b.WriteString("<h2>" + html.EscapeString(x.heading) + "</h2>\n")
