@@ -121,6 +121,12 @@ func (a *act) String() string {
 			s += ", and"
 		}
 		s += " " + kindNames[x.kind] + " " + x.record()
+		if x.text != nil {
+			s += fmt.Sprintf(" (+%q -%q: %q)", string(x.inserted), string(x.deleted), string(x.text))
+		}
+		if x.saw != nil {
+			s += ", as a form shows it"
+		}
 	}
 	return s
 }

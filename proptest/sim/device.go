@@ -28,6 +28,7 @@ type device struct {
 	old   bool // has the schema of the version before
 	cache int
 
+	id       clock.ReplicaID
 	replica  *replica.Replica // nil: no process
 	process  int              // counts them
 	ends     []*end           // sessions of the process
@@ -145,7 +146,7 @@ func (f *fleet) boot(d *device) {
 		f.reopen(d, err)
 		return
 	}
-	d.replica = r
+	d.replica, d.id = r, r.Origin().Replica
 	f.say("%s opens as %v", d.name, r.Origin())
 	if len(r.Damage()) > 0 {
 		f.say("%s finds damage: %v", d.name, r.Damage()[0])
@@ -280,18 +281,18 @@ func (f *fleet) inventory(m *image, d *device) map[dotName]*act {
 	o := d.options()
 	o.Medium, o.Rand = dk, source{ChaCha8: rand.NewChaCha8(seed)}
 	r, err := replica.Open("a copy of "+d.name, o)
+	acts := map[dotName]*act{}
 	if err != nil {
-		return nil
+		return acts
 	}
 	_, store, err := r.NewSession(replica.SyncOptions{})
 	if err != nil {
-		return nil
+		return acts
 	}
 	found, err := stored(store)
 	if err != nil {
-		return nil
+		return acts
 	}
-	acts := make(map[dotName]*act, len(found))
 	for at, actor := range found {
 		if a := f.actOf(actor); a != nil {
 			acts[at] = a
@@ -357,6 +358,15 @@ func (f *fleet) endanger(d *device) {
 // gone, and its names are free.
 func (f *fleet) lost(d *device, before map[dotName]*act) {
 	after := f.inventory(d.disk.image, d)
+	if d.hurt { // it had more than could be read
+		for at, names := range f.names {
+			for _, n := range names {
+				if before[at] == nil && at.dot.Origin.Replica == d.id {
+					before[at] = n.act
+				}
+			}
+		}
+	}
 	gone := map[dotName]*act{}
 	for at, a := range before {
 		if after[at] == nil {
@@ -367,12 +377,20 @@ func (f *fleet) lost(d *device, before map[dotName]*act) {
 		return
 	}
 	have := f.elsewhere(d)
+	for _, a := range after {
+		have[a] = true
+	}
 	n := 0
 	for _, at := range sortedNames(gone) {
 		if a := gone[at]; !have[a] {
 			a.endangered = true
 			f.forgets(at, a)
 			n++
+		}
+	}
+	for _, o := range f.devices {
+		if o != d && len(o.suspect) > 0 && o.replica != nil {
+			f.suspect(o) // who knows most of it may be another now
 		}
 	}
 	f.say("%s loses %d changes; nobody has %d of them", d.name, len(gone), n)

@@ -252,6 +252,13 @@ func (e *engine) Get(key []byte) (value []byte, found bool, err error) {
 		return nil, false, err
 	}
 	value, found = e.d.rows[string(key)]
+	if e.d.plant == PlantRead && found && e.d.chance(200) == 0 {
+		for _, u := range slices.Concat(e.d.log...) {
+			if u.key == string(key) && u.old != nil {
+				return u.old, true, nil
+			}
+		}
+	}
 	return value, found, nil
 }
 

@@ -102,23 +102,20 @@ func (c *Counters) Add(o *Counters) {
 // Plant is a fault put below the replica on purpose.
 type Plant uint8
 
-// The plants. Each breaks a promise on which the replica builds, or does without
-// something that it does.
+// The plants. Each breaks a promise on which the replica builds.
 const (
 	NoPlant           Plant = iota
 	PlantSync               // the disk acknowledges what is not durable
-	PlantTorn               // the disk writes half a group when the process dies
-	PlantMarks              // the disk forgets who the replica is: it keeps the first identity file
-	PlantIncarnations       // the next incarnation is the next number, not a random one
-	PlantChains             // peers do not tell what they know of each other's past
-	PlantEarly              // an acknowledgement is sent before the changes are stored
-	PlantApplied            // a session counts as applied what only waits
+	PlantTorn               // the disk writes a part of a group when the process dies
+	PlantMarks              // the disk keeps the first files of the identity and drops later ones
 	PlantRead               // the disk sometimes reads a row as it was before
+	PlantIncarnations       // the next incarnation is the next number, not a random one
+	PlantApplied            // a session tells as applied what only waits
 	plants
 )
 
-var plantNames = [plants]string{"nothing", "a disk that lies about syncing", "a disk that tears groups", "identity files that are not written",
-	"incarnations that count", "no chain digests at first contact", "acknowledged before stored", "waiting told as applied", "stale reads"}
+var plantNames = [plants]string{"nothing", "a disk that lies about syncing", "a disk that tears groups",
+	"a disk that forgets marks", "a disk that reads old rows", "incarnations that count", "waiting told as applied"}
 
 // String is the plant in words.
 func (p Plant) String() string { return plantNames[p] }

@@ -21,7 +21,7 @@ type Options struct {
 	// Narrate, when not nil, is told what happens, a line at a time.
 	Narrate func(line string)
 
-	everyWay bool // at the end newcomers try every way, not one
+	EveryWay bool // at the end newcomers get all changes in every way there is, not in one
 }
 
 // Result is what became of a history.

@@ -146,7 +146,7 @@ func (f *fleet) fill(d *device) {
 
 // flip turns a bit of what a disk holds.
 func (f *fleet) flip(d *device) {
-	if len(d.disk.keys) == 0 {
+	if len(d.disk.keys) == 0 || f.pending() {
 		return
 	}
 	f.counters.count(FaultFlip)
@@ -176,7 +176,7 @@ func (f *fleet) piece(d *device) (b []byte, what string) {
 // truncate takes the end of the log, or of a file, from a disk. The process ends
 // with it: no file shrinks under a running one.
 func (f *fleet) truncate(d *device) {
-	if len(d.disk.keys) == 0 {
+	if len(d.disk.keys) == 0 || f.pending() {
 		return
 	}
 	f.counters.count(FaultTruncate)
@@ -223,10 +223,10 @@ type contact struct {
 // and it meets those first who know most of it: whoever meets it otherwise may
 // take over a branch that its author gives up, which no replica can settle.
 func (f *fleet) restore(d *device) {
-	whole := f.chance(2) == 0
-	if whole && slices.ContainsFunc(f.devices, func(o *device) bool { return len(o.suspect) > 0 }) {
+	if f.pending() {
 		return
 	}
+	whole := f.chance(2) == 0
 	f.counters.count(FaultRestore)
 	before := f.inventory(d.disk.image, d)
 	for _, e := range slices.Clone(d.ends) {
@@ -247,8 +247,16 @@ func (f *fleet) restore(d *device) {
 	f.bundles = nil // what is nowhere else must not come back
 	f.boot(d)
 	if whole && d.replica != nil {
-		f.suspect(d)
+		if f.suspect(d); len(d.suspect) > 0 {
+			f.after(f.span(f.storm/20), func() { f.visit(d) })
+		}
 	}
+}
+
+// pending reports whether a restored device has not met those yet whom it must
+// meet first. Until then nobody may forget what they know.
+func (f *fleet) pending() bool {
+	return slices.ContainsFunc(f.devices, func(o *device) bool { return len(o.suspect) > 0 })
 }
 
 // suspect finds out whom a restored device has to meet first: of each scope the
@@ -263,6 +271,7 @@ func (f *fleet) suspect(d *device) {
 		}
 		return n
 	}
+	d.suspect = nil
 	own := f.inventory(d.disk.image, d)
 	for _, scope := range []string{"notes", "visits/w1", "visits/w2"} {
 		var best *device
@@ -278,9 +287,6 @@ func (f *fleet) suspect(d *device) {
 		if best != nil {
 			d.suspect = append(d.suspect, contact{best, scope})
 		}
-	}
-	if len(d.suspect) > 0 {
-		f.after(f.span(f.storm/20), func() { f.visit(d) })
 	}
 }
 
@@ -334,6 +340,9 @@ func (f *fleet) clone(d *device) {
 	c := f.newDevice()
 	c.old = d.old
 	c.disk.image = d.disk.image.clone()
+	if c.rand.count != nil {
+		*c.rand.count = *d.rand.count
+	}
 	c.hurt = d.hurt || d.disk.torn
 	if f.chance(2) == 0 {
 		c.disk.machine = d.disk.machine // another directory of the same machine

@@ -35,6 +35,12 @@ func (f *fleet) heal() {
 		for len(d.suspect) > 0 && f.failure == nil {
 			with := d.suspect[0]
 			d.suspect = d.suspect[1:]
+			if report, err := d.replica.Verify(background, nil); err != nil || !report.OK() {
+				// What it would have to issue again it may not be able to read.
+				d.suspect = nil
+				f.setAside(d)
+				break
+			}
 			f.finish(&link{a: d, b: with.d, latency: time.Millisecond}, []string{with.scope})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica"
@@ -361,26 +362,10 @@ func (e *end) carryOut(o session.Command) {
 	if e.over() {
 		return
 	}
-	f := e.c.f
-	if f.o.Plant == PlantEarly {
-		if apply, ok := o.Op.(session.ApplyChanges); ok {
-			e.complete(session.Result{ID: o.ID, Verdicts: make([]session.Verdict, len(apply.Intake.Changes))})
-			f.after(time.Second, func() {
-				if e.process == e.d.process {
-					e.run(o)
-				}
-			})
-			return
-		}
-	}
 	r := e.run(o)
 	if e.over() {
 		return
 	}
-	e.complete(r)
-}
-
-func (e *end) complete(r session.Result) {
 	e.core.Complete(r, e.time())
 	e.pump()
 }
@@ -412,12 +397,15 @@ func (e *end) run(o session.Command) session.Result {
 
 // plantStatus has a session tell what is not so.
 func (f *fleet) plantStatus(s *session.Status) {
+	if f.o.Plant != PlantApplied {
+		return
+	}
 	for i := range s.Scopes {
-		switch f.o.Plant {
-		case PlantChains:
-			s.Scopes[i].Chains = nil
-			s.Scopes[i].Digest = crdt.Hash{}
+		all := clock.Context{}
+		for o, n := range s.Scopes[i].Stored.All() {
+			all.AddRange(clock.Range{Origin: o, From: 1, To: n})
 		}
+		s.Scopes[i].Applied, s.Scopes[i].Digest = all, crdt.Hash{}
 	}
 }
 

@@ -84,7 +84,7 @@ func (f *fleet) checkOtherWays() {
 	}
 	chosen := f.chance(len(ways))
 	for i, w := range ways {
-		if f.o.everyWay || i == chosen {
+		if f.o.EveryWay || i == chosen {
 			f.tryWay(w, want, first)
 		}
 	}

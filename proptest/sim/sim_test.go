@@ -3,9 +3,11 @@ package sim_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/concord-crdt/concord/proptest/sim"
 )
@@ -53,4 +55,60 @@ func TestSameSeedSameTimeline(t *testing.T) {
 			t.Fatalf("seed %d: %d lines, and then %d", seed, len(told[0]), len(told[1]))
 		}
 	}
+}
+
+// bound is within how many histories a plant must show.
+const bound = 400
+
+// first is where the search for a history begins that shows a plant: a little
+// before the one that did when this was written.
+var first = map[sim.Plant]uint64{sim.PlantSync: 36, sim.PlantTorn: 30, sim.PlantMarks: 130, sim.PlantIncarnations: 14}
+
+// TestPlantsAreFound breaks, one at a time, what the replica builds on: a
+// simulator that finds nothing then finds nothing ever.
+func TestPlantsAreFound(t *testing.T) {
+	if underRace {
+		t.Skip("hundreds of histories; a run without the race detector has them")
+	}
+	var table strings.Builder
+	for _, plant := range sim.Plants() {
+		var failure *sim.Failure
+		seed := max(1, first[plant])
+		for last := seed + bound; failure == nil && seed < last; seed++ {
+			failure = sim.Run(seed, sim.Options{Plant: plant, Devices: 4}).Failure
+		}
+		if failure == nil {
+			t.Errorf("%d histories do not notice %v", bound, plant)
+			continue
+		}
+		line, _, _ := strings.Cut(failure.Problem, "\n")
+		fmt.Fprintf(&table, "%-32v %4d  %s: %.90s\n", plant, seed-1, failure.Invariant, line)
+	}
+	t.Logf("fails with\n%s", &table)
+}
+
+// TestEveryWayShowsTheSame has newcomers get a fleet's changes in every way.
+func TestEveryWayShowsTheSame(t *testing.T) {
+	for seed := range uint64(4) {
+		if r := sim.Run(seed, sim.Options{Devices: 4, EveryWay: true}); r.Failure != nil {
+			t.Error(r.Failure)
+		}
+	}
+}
+
+func BenchmarkHistories(b *testing.B) {
+	var messages uint64
+	var devices time.Duration
+	seed := uint64(0)
+	for b.Loop() {
+		seed++
+		r := sim.Run(seed, sim.Options{})
+		if r.Failure != nil {
+			b.Fatal(r.Failure)
+		}
+		messages += r.Messages
+		devices += r.DeviceTime()
+	}
+	b.ReportMetric(float64(messages)/b.Elapsed().Seconds(), "messages/s")
+	b.ReportMetric(devices.Hours()/b.Elapsed().Seconds(), "device-hours/s")
 }

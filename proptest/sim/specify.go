@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/concord-crdt/concord/crdt"
@@ -67,7 +68,7 @@ func (s *specification) stands(a done, replaces func(b done) bool) bool {
 func (s *specification) compare(r *crdt.Record) error {
 	var siblings, elements, log []string
 	births, sum := 0, 0
-	shown, gone := map[rune]bool{}, map[rune]bool{}
+	shown, gone := map[rune]int{}, map[rune]bool{}
 	for _, a := range s.acts {
 		if a.create && !s.dead[a.id] {
 			births++
@@ -97,7 +98,7 @@ func (s *specification) compare(r *crdt.Record) error {
 			}
 		case insertText:
 			for _, c := range a.inserted {
-				shown[c] = true
+				shown[c] = a.id
 			}
 		}
 	}
@@ -139,19 +140,20 @@ func sorted(s []string) []string {
 
 // compareText wants every character that was inserted and not deleted, and each
 // author's text in the order in which its author left it.
-func (s *specification) compareText(text string, shown, gone map[rune]bool) error {
+func (s *specification) compareText(text string, shown map[rune]int, gone map[rune]bool) error {
 	place := map[rune]int{}
 	for i, c := range []rune(text) {
 		if _, twice := place[c]; twice {
 			return fmt.Errorf("the text shows %q twice", c)
 		}
-		if place[c] = i; !shown[c] || gone[c] {
+		place[c] = i
+		if _, there := shown[c]; !there || gone[c] {
 			return fmt.Errorf("the text shows %q, which is not there", c)
 		}
 	}
-	for c := range shown {
+	for _, c := range slices.Sorted(maps.Keys(shown)) {
 		if _, ok := place[c]; !ok && !gone[c] {
-			return fmt.Errorf("the text does not show %q", c)
+			return fmt.Errorf("the text does not show %q of actor %d", c, shown[c])
 		}
 	}
 	for _, a := range s.acts {
