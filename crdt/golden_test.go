@@ -53,14 +53,46 @@ var recoders = map[string]func([]byte) (again []byte, gives map[string]string, e
 		return d.Encode(), nil, nil
 	},
 	"record": func(b []byte) ([]byte, map[string]string, error) {
-		r, err := crdt.DecodeRecord(b)
+		return recodeRecord(b, nil)
+	},
+	"folded record": func(b []byte) ([]byte, map[string]string, error) { // by mark 1 of goldenMark
+		f, err := (*crdt.Floor)(nil).Raise(goldenMark(), goldenMarkRef)
 		if err != nil {
 			return nil, nil, err
 		}
-		digest := r.Digest()
-		return write(r), map[string]string{"digest": hex.EncodeToString(digest[:])}, nil
+		return recodeRecord(b, f)
+	},
+	"mark": func(b []byte) ([]byte, map[string]string, error) {
+		m, err := crdt.DecodeMark(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return m.Encode(), nil, nil
+	},
+	"restamp": func(b []byte) ([]byte, map[string]string, error) {
+		x, err := crdt.DecodeRestamp(b)
+		return x.Encode(), nil, err
 	},
 }
+
+func recodeRecord(b []byte, f *crdt.Floor) ([]byte, map[string]string, error) {
+	r, err := f.DecodeRecord(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	digest := r.Digest()
+	return write(r), map[string]string{"digest": hex.EncodeToString(digest[:])}, nil
+}
+
+// goldenMark cuts after the second change of device 1.
+func goldenMark() *crdt.Mark {
+	m := &crdt.Mark{Number: 1, Policy: 3, Steward: origin(2).Replica,
+		Members: []crdt.Member{{Origin: origin(1), Acked: 2}, {Origin: origin(2)}}}
+	m.Cut.Advance(clock.Dot{Origin: origin(1), N: 2})
+	return m
+}
+
+var goldenMarkRef = crdt.Ref{Dot: clock.Dot{Origin: origin(2), N: 9}, Digest: 0x05060708}
 
 // goldenHashes are the hash of a change, and for the first change of an origin
 // the digests of its chain in the scope "visits".
@@ -160,6 +192,7 @@ func goldenVectors(t *testing.T) []vector {
 	add("record", "empty", write(&crdt.Record{}))
 	existence(t, change, add)
 	parts(change)
+	settled(t, change, add)
 	for _, d := range goldenDeltas(t) {
 		add("delta", d.name, d.delta.Encode())
 	}
@@ -251,6 +284,35 @@ func existence(t *testing.T, change func(string, *crdt.Change), add func(string,
 	add("record", "deleted", write(a.record))
 	change("restore", a.restore(t, d))
 	add("record", "restored", write(a.record))
+}
+
+// settled has writes to versioned fields, what folds them and what moves stamps.
+func settled(t *testing.T, change func(string, *crdt.Change), add func(string, string, []byte)) {
+	d := newDevice(1)
+	d.versioned = everyField
+	write2 := func(v int) *crdt.Change {
+		return d.edit(t, nil, func(e *crdt.RecordEditor) { e.Register("dose").Set(v); e.Stock("boxes").Add(int64(v)) })
+	}
+	write2(5)
+	change("a write to a versioned field", write2(7))
+	write2(9)
+	add("record", "versioned", write(d.record))
+	f, err := (*crdt.Floor)(nil).Raise(goldenMark(), goldenMarkRef)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.record.Fold(f, crdt.FoldRules{})
+	change("a change under a settle mark", write2(11))
+	add("folded record", "two of four writes are settled", write(d.record))
+	add("mark", "the first", goldenMark().Encode())
+	second := goldenMark()
+	second.Number, second.Before = 2, goldenMarkRef
+	add("mark", "a second one", second.Encode())
+	s := newDevice(2)
+	change("settle mark", s.edit(t, nil, func(e *crdt.RecordEditor) { e.Settle(goldenMark()) }))
+	x := crdt.Restamp{Origin: origin(2), From: 1, To: 300, Back: time.Hour}
+	add("restamp", "an hour back", x.Encode())
+	change("restamp", s.edit(t, nil, func(e *crdt.RecordEditor) { e.Restamp(x) }))
 }
 
 // patched is a change of device n that holds one patch.
