@@ -40,11 +40,15 @@ type Facts struct {
 	// there. It is called once for each time that a rule reads a field.
 	Record func(field string) (value any, present bool)
 	// Evidence is what the references with "at: now" show, by reference and
-	// field.
+	// field. Where there is no single candidate, in constraints, it is that of all
+	// references.
 	Evidence map[string]map[string]any
 	// Base is the value of the candidates' common ancestor, nil if it is not
 	// known.
 	Base any
+	// Candidates are those that are left, in canonical order. Resolve sets them
+	// for functions; they must not be modified.
+	Candidates []Candidate
 }
 
 // supersededWithin reports whether a candidate was replaced by one of others,

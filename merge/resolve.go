@@ -147,6 +147,7 @@ type narrowing struct {
 	left  []int // into set, in canonical order
 	facts *Facts
 	in    *exprInputs
+	asked *Facts // what functions are given
 	trace *[]StepReport
 }
 
@@ -178,6 +179,7 @@ func (n *narrowing) step(i int, s *compiledStep, out *Resolution) {
 			out.Provisional = true
 			return
 		}
+		n.prepareFunction()
 		n.greatest(s)
 	case StepReview:
 		out.Review = true
@@ -265,6 +267,18 @@ func (n *narrowing) inputs(s *compiledStep) *exprInputs {
 	return n.in
 }
 
+// prepareFunction gives a function what an expression would read.
+func (n *narrowing) prepareFunction() {
+	n.asked = &Facts{}
+	if n.facts != nil {
+		*n.asked = *n.facts
+	}
+	n.asked.Candidates = make([]Candidate, len(n.left))
+	for i, at := range n.left {
+		n.asked.Candidates[i] = n.set[at]
+	}
+}
+
 // note writes down what the step at hand found of a candidate.
 func (n *narrowing) note(at int, k Key, err error) {
 	if n.trace == nil {
@@ -296,11 +310,7 @@ func (n *narrowing) key(s *compiledStep, at int, in *exprInputs) (Key, error) {
 		in.now = at
 		return s.program.key(in)
 	case StepGo:
-		f := n.facts
-		if f == nil {
-			f = &Facts{}
-		}
-		return s.function(c, f), nil
+		return s.function(c, n.asked), nil
 	}
 	return KeyOf(Later(c.Stamp)), nil
 }

@@ -183,6 +183,19 @@ func TestSticky(t *testing.T) {
 	}
 }
 
+// A function sees all that are left, in canonical order, and the facts.
+func TestFunctionsSeeTheSet(t *testing.T) {
+	rule := theRule(t, "{type: register, resolve: [{authority: [doctor, nurse]}, {go: first@1}, latest]}", merge.Functions{
+		"first@1": func(c *merge.Candidate, f *merge.Facts) merge.Key {
+			return merge.KeyOf(merge.Bool(f.Candidates[0].Entry == c.Entry && len(f.Candidates) == 2 && f.Base == "base"))
+		},
+	})
+	set := []merge.Candidate{who(3, "nurse", 1, "c"), who(2, "doctor", 2, "b"), who(1, "doctor", 1, "a")}
+	if got := rule.Resolve(set, facts()); got.Winner != 2 || got.Step != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // Explain says whom each step was asked about, with the keys that it found.
 func TestExplain(t *testing.T) {
 	rule := theRule(t, "{type: register, of: string, resolve: [{authority: [doctor, nurse]}, {rank: '[size(candidate.value), 10 / (size(candidate.value) - 3)]'}, latest]}", nil)
@@ -292,8 +305,14 @@ func TestRuleReadsOtherFields(t *testing.T) {
 	for _, order := range permutations(2) {
 		d := inOrder(t, [][]byte{one, two}, order)
 		want := map[string]any{"a": int64(4), "b": int64(5), "c": int64(1)}
-		if diff := cmp.Diff(want, merge.View(&d.rec, rules).Values()); diff != "" {
+		v := merge.View(&d.rec, rules)
+		if diff := cmp.Diff(want, v.Values()); diff != "" {
 			t.Errorf("order %v (-want +got):\n%s", order, diff)
+		}
+		for _, f := range v.Fields {
+			if got := rules.Field(f.Name).Explain(f.Candidates, v.Facts()); got.Resolution != f.Resolution || len(got.Steps) == 0 {
+				t.Errorf("order %v: %s is explained as %+v, and shown by %+v", order, f.Name, got.Resolution, f.Resolution)
+			}
 		}
 	}
 }

@@ -262,6 +262,20 @@ func find(fields []FieldView, name string) (*FieldView, bool) {
 	return nil, false
 }
 
+// Facts are what rules may read of the record: what its fields show. With them
+// [FieldRules.Explain] says of a view's candidates what [View] decided, and
+// [CollectionRules.Constraint] whether a condition holds. Evidence of other
+// records is for the caller to add.
+func (v RecordView) Facts() *Facts {
+	return &Facts{Record: func(name string) (any, bool) {
+		f, ok := v.Field(name)
+		if !ok || f.Absent {
+			return nil, false
+		}
+		return f.Value, true
+	}}
+}
+
 // Values gives the shown values by name, without what is absent. A register
 // that was cleared is there, with nil.
 func (v RecordView) Values() map[string]any { return values(v.Fields) }
