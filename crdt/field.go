@@ -121,13 +121,14 @@ func (f Field) kid(k slot) Field {
 
 // visible reports whether a child is there for a reader: it has content, or it
 // was made and not deleted. At the top of a record a text that was emptied is
-// there too: it has no presence of its own.
+// there too, having no presence of its own, unless all that was ever in it went
+// with a deleted birth.
 func (f Field) visible(c Field) bool {
 	if c.hasContent() {
 		return true
 	}
 	if f.node == &f.state.root {
-		return c.node.shape == Grown && !c.node.empty()
+		return c.node.shape == Grown && c.grew()
 	}
 	p := f.node.kid(slotOf(c.key.Name, TypePresence))
 	return c.key.Type.isContainer() && slices.ContainsFunc(f.entries(p), func(e Entry) bool { return presenceOf(e) == c.key.Type })
@@ -141,7 +142,7 @@ func (f Field) hasContent() bool {
 		if seq := f.node.grown.seq; seq != nil {
 			return seq.shows(f)
 		}
-		return !f.node.empty()
+		return f.grew()
 	}
 	for k := range f.node.kids {
 		if k.Type == TypeElement && f.kid(k).hasContent() {
@@ -150,6 +151,27 @@ func (f Field) hasContent() bool {
 	}
 	for range f.Kids() {
 		return true
+	}
+	return false
+}
+
+// grew reports whether a change that counts added to a grown field. Of a
+// sequence what was deleted again is asked too: O(changes of the field) where
+// none counts.
+func (f Field) grew() bool {
+	g := f.node.grown
+	switch {
+	case f.rec == nil && f.left == nil:
+		return !g.empty()
+	case g.seq != nil:
+		return g.seq.grew(f)
+	case f.settledStock() != nil:
+		return true
+	}
+	for id := range g.raw {
+		if f.counts(id.Dot) {
+			return true
+		}
 	}
 	return false
 }

@@ -378,6 +378,29 @@ func (t *sequence) shows(f Field) bool {
 	return false
 }
 
+// grew reports whether a change that counts inserted something, whatever became
+// of it.
+func (t *sequence) grew(f Field) bool {
+	for o, spans := range t.spans {
+		for i, s := range spans {
+			last := s.n
+			if s.each {
+				next := t.Last(o) + 1
+				if i+1 < len(spans) {
+					next = spans[i+1].seq
+				}
+				last += next - s.seq - 1
+			}
+			for n := s.n; n <= last; n++ {
+				if f.counts(clock.Dot{Origin: o, N: n}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // clearSequence deletes the elements that the actor saw.
 func (p place) clearSequence() error {
 	t, err := p.openSequence()

@@ -113,14 +113,23 @@ func readStockBase(r *codec.Reader) *stockBase {
 // settle mark has folded does not count: what lies between can no longer be told
 // apart.
 func (f Field) Level() *big.Int {
-	var from *stockBase
-	if f.node != nil && f.node.grown != nil {
-		if from = f.node.grown.settled; from != nil && f.rec != nil &&
-			(f.rec.base == nil || !slices.ContainsFunc(f.rec.base.births, func(b clock.Dot) bool { return slices.Contains(f.live, b) })) {
-			from = nil
-		}
+	return f.settledStock().with(f.grownEntries()).level
+}
+
+// settledStock is what marks folded of a stock, unless it went with a deleted
+// birth.
+func (f Field) settledStock() *stockBase {
+	if f.node == nil || f.node.grown == nil {
+		return nil
 	}
-	return from.with(f.grownEntries()).level
+	from := f.node.grown.settled
+	if from == nil || f.rec == nil {
+		return from
+	}
+	if f.rec.base == nil || !slices.ContainsFunc(f.rec.base.births, func(b clock.Dot) bool { return slices.Contains(f.live, b) }) {
+		return nil
+	}
+	return from
 }
 
 // with is the stock after more entries, which come in the order of their stamps
