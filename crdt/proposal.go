@@ -135,6 +135,25 @@ type Proposed struct {
 	Verdicts []Candidate // those that nobody replaced; the value is true for an approval
 }
 
+// GivenVerdict is a verdict as it was given: its value is true for an approval.
+type GivenVerdict struct {
+	Candidate
+	Of EntryID // the proposal
+}
+
+// GivenVerdicts lists the verdicts of a proposal field in the order of their
+// stamps, then names, those among them that were replaced. O(n log n) in the
+// entries of the field.
+func (f Field) GivenVerdicts() []GivenVerdict {
+	var out []GivenVerdict
+	for _, x := range f.grownEntries() {
+		if e, err := readProposal(x.Value); err == nil && e.verdict {
+			out = append(out, GivenVerdict{Candidate{x.ID, e.approve, x.meta}, e.of})
+		}
+	}
+	return out
+}
+
 // Proposals lists the proposals of a field in the order of their stamps, then
 // names. O(n log n) in the entries of the field.
 func (f Field) Proposals() []Proposed {

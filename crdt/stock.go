@@ -132,6 +132,25 @@ func (f Field) settledStock() *stockBase {
 	return from
 }
 
+// Movement is one entry of a stock, as it was written.
+type Movement struct {
+	Candidate             // the value is the difference or the count, an int64
+	Recount   bool        // the value is what was there
+	AsOf      clock.Stamp // of a recount; zero: when it was written
+}
+
+// Movements lists the differences and recounts of a stock since the last settle
+// mark, in the order of their stamps, then names. O(n log n).
+func (f Field) Movements() []Movement {
+	var out []Movement
+	for _, e := range f.grownEntries() {
+		if s, err := readStock(e.Value); err == nil {
+			out = append(out, Movement{Candidate{e.ID, s.value, e.meta}, s.recount, s.asOf})
+		}
+	}
+	return out
+}
+
 // with is the stock after more entries, which come in the order of their stamps
 // and names.
 func (b *stockBase) with(es []stampedEntry) *stockBase {
