@@ -212,7 +212,7 @@ func (r *reader) constraint(e entry) (k Constraint) {
 }
 
 func (r *reader) detection(e entry) (d Detection) {
-	for _, e := range r.mapping(e.value, e.at, "near", "immediate", "deferred") {
+	for _, e := range r.section(e, "near", "immediate", "deferred") {
 		switch e.key.Value {
 		case "near":
 			r.duration(e, &d.Near)
@@ -257,7 +257,7 @@ func (r *reader) field(e entry) (f FieldRule) {
 				f.Quantity = NotQuantity
 			}
 		case "review":
-			for _, e := range r.mapping(e.value, e.at, "from") {
+			for _, e := range r.section(e, "from") {
 				n, _ := r.number(e, 1, millionth)
 				f.Review = uint32(n)
 			}
@@ -291,7 +291,7 @@ func (r *reader) of(e entry, f *FieldRule) {
 }
 
 func (r *reader) intent(e entry) (i Intent) {
-	for _, e := range r.mapping(e.value, e.at, "key", "window", "conflict") {
+	for _, e := range r.section(e, "key", "window", "conflict") {
 		switch e.key.Value {
 		case "key":
 			r.words(e, &i.Key)

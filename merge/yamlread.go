@@ -75,6 +75,14 @@ func (r *reader) mapping(n *yaml.Node, at path, known ...string) (es []entry) {
 	return es
 }
 
+// section lists the entries of a mapping that says nothing when it is empty.
+func (r *reader) section(e entry, known ...string) []entry {
+	if e.value.Kind == yaml.MappingNode && len(e.value.Content) == 0 {
+		r.fault(e.value, e.at, "it says nothing", "leave the key out, or say some of "+list(known))
+	}
+	return r.mapping(e.value, e.at, known...)
+}
+
 // items lists what is in a sequence.
 func (r *reader) items(n *yaml.Node, at path) (es []entry) {
 	if n.Kind != yaml.SequenceNode {

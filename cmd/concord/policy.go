@@ -20,6 +20,8 @@ func newPolicyCommand(e *env) *cobra.Command {
 
 A policy says which collections and fields there are, who may write them, and
 what counts when several people write at the same time.`,
+		Example: `  concord policy check hospital.yaml
+  concord policy render hospital.yaml > hospital.md`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
