@@ -79,6 +79,11 @@ func (f *fleet) write(d *device) {
 	a := &act{id: len(f.acts)}
 	records := f.target()
 	a.scope = records[0].scope
+	// What a restored device writes in one scope after it began a new incarnation
+	// in another would name changes that it is yet to give up.
+	if d.met && slices.ContainsFunc(d.suspect, func(c contact) bool { return c.scope == a.scope }) {
+		return
+	}
 	for _, r := range records {
 		x, ok := f.deedOn(d, a, r)
 		if !ok {

@@ -35,8 +35,10 @@ type device struct {
 	forms    map[string]form  // by record, that are open
 	backup   *image
 	suspect  []contact // whom it must meet first, since its directory was restored
+	met      bool      // it has met one of them
 	hurt     bool      // something of it was damaged
 	news     bool      // it may have changes under names that were not learned yet
+	listed   listed
 	branches []dotName // that mean something else to it than to others
 	links    []*link
 }
@@ -271,9 +273,24 @@ func stored(store session.Store) (map[dotName]string, error) {
 	return found, nil
 }
 
-// inventory is what could be read from a disk, by names of acts. It works on a
-// copy.
+// listed is the inventory of an image as it was after so many edits.
+type listed struct {
+	image *image
+	edits int
+	acts  map[dotName]*act
+}
+
+// inventory is what could be read from a disk, by names of acts. It must not be
+// changed.
 func (f *fleet) inventory(m *image, d *device) map[dotName]*act {
+	if c := &d.listed; c.image != m || c.edits != m.edits {
+		*c = listed{m, m.edits, f.list(m, d)}
+	}
+	return d.listed.acts
+}
+
+// list opens a copy of a disk, and reads all changes.
+func (f *fleet) list(m *image, d *device) map[dotName]*act {
 	dk := newDisk(func(int) int { return 0 }, &Counters{})
 	dk.image = m.clone()
 	dk.machine, dk.place = d.disk.machine, d.disk.place
@@ -358,6 +375,7 @@ func (f *fleet) endanger(d *device) {
 // gone, and its names are free.
 func (f *fleet) lost(d *device, before map[dotName]*act) {
 	after := f.inventory(d.disk.image, d)
+	before = maps.Clone(before)
 	if d.hurt { // it had more than could be read
 		for at, names := range f.names {
 			for _, n := range names {

@@ -22,6 +22,7 @@ var (
 
 // image is what a disk holds: rows by key, and files.
 type image struct {
+	edits int // counts what was changed in the rows
 	rows  map[string][]byte
 	keys  []string // of rows, in order
 	files map[string][]byte
@@ -30,11 +31,12 @@ type image struct {
 func newImage() *image { return &image{rows: map[string][]byte{}, files: map[string][]byte{}} }
 
 func (m *image) clone() *image {
-	return &image{maps.Clone(m.rows), slices.Clone(m.keys), maps.Clone(m.files)}
+	return &image{m.edits, maps.Clone(m.rows), slices.Clone(m.keys), maps.Clone(m.files)}
 }
 
 // put sets or deletes a row and returns how to take it back.
 func (m *image) put(key string, value []byte) undo {
+	m.edits++
 	old, had := m.rows[key]
 	i := sort.SearchStrings(m.keys, key)
 	switch {

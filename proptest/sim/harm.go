@@ -169,6 +169,7 @@ func (f *fleet) piece(d *device) (b []byte, what string) {
 	}
 	key := d.disk.keys[f.chance(len(d.disk.keys))]
 	b = bytes.Clone(d.disk.rows[key])
+	d.disk.edits++
 	d.disk.rows[key] = b
 	return b, "a row of kind " + key[:1]
 }
@@ -271,7 +272,7 @@ func (f *fleet) suspect(d *device) {
 		}
 		return n
 	}
-	d.suspect = nil
+	d.suspect, d.met = nil, false
 	own := f.inventory(d.disk.image, d)
 	for _, scope := range []string{"notes", "visits/w1", "visits/w2"} {
 		var best *device
@@ -309,7 +310,7 @@ func (f *fleet) visit(d *device) {
 	}
 	f.await(c, func() {
 		if c.ends[0].finished() && c.ends[1].finished() && len(d.suspect) > 0 && d.suspect[0] == with {
-			d.suspect = d.suspect[1:]
+			d.suspect, d.met = d.suspect[1:], true
 		}
 		if len(d.suspect) > 0 {
 			again()

@@ -208,6 +208,7 @@ func (f *fleet) setAside(d *device) {
 	before := f.inventory(d.disk.image, d)
 	d.close()
 	d.disk.rows, d.disk.keys = map[string][]byte{}, nil
+	d.disk.edits++
 	d.disk.log, d.disk.unsynced = nil, 0
 	f.lost(d, before)
 	f.boot(d)
