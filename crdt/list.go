@@ -136,14 +136,7 @@ func (f Field) Values() []any {
 	if slots == nil {
 		return vs
 	}
-	l := slots.grown.seq.engine.(*rga.List)
-	i := -1
-	for b := range l.Values(0, l.Len()) {
-		i++
-		id, _ := l.IDAt(i)
-		if (f.rec != nil || f.left != nil) && !f.counts(slots.grown.seq.dot(id)) {
-			continue
-		}
+	for id, b := range slots.grown.seq.values(f) {
 		item := f
 		item.node = f.node.kid(itemKey(id))
 		if c, ok := item.Latest(); ok {

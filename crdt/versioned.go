@@ -162,9 +162,8 @@ func (n *node) standing(left func(clock.Dot) bool) func(clock.Dot) bool {
 
 // Without reads the field as if some changes had not been made: their entries
 // are not there, and what nobody else superseded, directly or by superseding
-// them, is there again. Of a text or a
-// list the elements that they inserted are left out; what they deleted stays
-// deleted.
+// them, is there again. Elements of texts and lists that they inserted are left
+// out, and what they alone deleted is there again.
 //
 // In a field that is not versioned, superseded values are gone, and only the
 // entries of these changes are left out. O(1), and what reading costs then.
