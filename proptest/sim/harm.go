@@ -418,12 +418,11 @@ func (f *fleet) carryBundle(d *device) {
 	if !whole {
 		content = content[:f.chance(len(content)+1)]
 	}
-	report, err := d.replica.Import(background, bytes.NewReader(content))
+	_, err := d.replica.Import(background, bytes.NewReader(content))
 	f.say("%s takes a bundle of %s in; whole: %v; %v", d.name, b.from.name, whole, err)
 	if whole && err != nil {
 		d.failed("import", err)
 	}
-	_ = report
 	if d.died() {
 		return
 	}

@@ -11,11 +11,8 @@ import (
 // specification says what a record must show, from what each actor did and saw,
 // without a record.
 type specification struct {
-	f     *fleet
-	acts  []done // on the record, of those that are there
-	dead  map[int]bool
-	has   map[int]bool
-	order []int
+	acts []done // on the record, of those that are there
+	dead map[int]bool
 }
 
 // done is a deed and the act that it belongs to.
@@ -25,7 +22,7 @@ type done struct {
 }
 
 func (f *fleet) specify(record string, there map[int]bool) *specification {
-	s := &specification{f: f, dead: map[int]bool{}}
+	s := &specification{dead: map[int]bool{}}
 	restored := map[int]bool{}
 	for _, a := range f.acts {
 		if !there[a.id] {
