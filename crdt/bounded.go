@@ -21,13 +21,14 @@ var ErrNoRights = errors.New("crdt: not enough rights")
 // up by n leaves the holder with n rights to go down, and the other way round.
 // Open makes the rights, for the origin that opens; a transfer moves them and
 // never makes any. Of two openings the smaller entry counts, and spending under
-// the other does not. A new incarnation holds none, and nobody can spend or pass
-// on what the one before held.
+// the other does not. A new incarnation holds none: it takes over what the one
+// before held by Claim, once that is sealed.
 //
 // Operations are O(origins that took part + pairs of them that transferred).
 //
 // Errors are the first one of the change: Add and Transfer return [ErrNoRights]
-// when this origin holds too few, and before there is an opening.
+// when this origin holds too few, and before there is an opening; Claim returns
+// [ErrSeal].
 //
 // Comes from an [Editor] or a [MapField], and is of use until its change ends.
 // Not safe for concurrent use.
@@ -65,7 +66,7 @@ func (f BoundedField) Add(by int64) error {
 
 // Transfer gives rights to another origin: to go up by n, or for a negative n to
 // go down by -n. A transfer of zero changes nothing. What is given to an origin
-// that writes no more is lost.
+// that writes no more is held by whoever claimed its rights, or can be claimed.
 func (f BoundedField) Transfer(to clock.Origin, n int64) error {
 	return f.spend(n, func(l *ledger, up, down uint64) { l.give(to, up, down) })
 }
@@ -88,7 +89,7 @@ func (f BoundedField) spend(by int64, enter func(l *ledger, up, down uint64)) er
 		need.Neg(need)
 		have, way = down, "down"
 	}
-	if !b.open || have.Cmp(need) < 0 {
+	if _, claimed := b.heirs[ed.dot.Origin]; !b.open || claimed || have.Cmp(need) < 0 {
 		return ed.fail(f.at.path, fmt.Errorf("%v holds %v to go %s, %v needed: %w", ed.dot.Origin, have, way, need, ErrNoRights))
 	}
 	l := b.ledgers[ed.dot.Origin]
@@ -111,6 +112,7 @@ func (f BoundedField) spend(by int64, enter func(l *ledger, up, down uint64)) er
 const (
 	boundedOpening = 0
 	boundedLedger  = 1
+	boundedClaim   = 2
 )
 
 // ledger is what one origin did under an opening, as running totals.
@@ -138,6 +140,11 @@ func (l *ledger) give(to clock.Origin, up, down uint64) {
 func (l *ledger) encode() []byte {
 	w := codec.NewWriter(nil)
 	w.Byte(boundedLedger)
+	l.write(w)
+	return w.Bytes()
+}
+
+func (l *ledger) write(w *codec.Writer) {
 	writeDotRaw(w, l.opening)
 	w.Uvarint(l.up)
 	w.Uvarint(l.down)
@@ -148,7 +155,46 @@ func (l *ledger) encode() []byte {
 		w.Uvarint(g.up)
 		w.Uvarint(g.down)
 	}
-	return w.Bytes()
+}
+
+func readLedger(r *codec.Reader) (l ledger) {
+	l.opening = readDotRaw(r)
+	l.up, l.down = r.Uvarint(), r.Uvarint()
+	for range r.Count("transfers", maxEntries, 26) {
+		g := gift{readOriginRaw(r), r.Uvarint(), r.Uvarint()}
+		if n := len(l.given); n > 0 && l.given[n-1].to.Compare(g.to) >= 0 {
+			r.Fail("transfers", codec.ErrNotCanonical)
+		}
+		l.given = append(l.given, g)
+	}
+	return l
+}
+
+// boundedEntry is one of the kinds of entries of a bounded counter.
+type boundedEntry struct {
+	kind               byte
+	least, most, value int64 // of an opening
+	ledger             ledger
+	claim              claim
+}
+
+func readBoundedEntry(e Entry) (b boundedEntry, err error) {
+	r := codec.NewReader(e.Value)
+	switch b.kind = r.Byte(); b.kind {
+	case boundedOpening:
+		b.least, b.most, b.value = r.Varint(), r.Varint(), r.Varint()
+		if b.least > b.value || b.value > b.most {
+			r.Fail("bounds", codec.ErrMalformed)
+		}
+	case boundedLedger:
+		b.ledger = readLedger(r)
+	case boundedClaim:
+		b.claim = readClaim(r)
+		b.ledger = b.claim.ledger
+	default:
+		r.Fail("bounded counter", codec.ErrMalformed)
+	}
+	return b, r.Close()
 }
 
 // bounded is the state of a bounded counter.
@@ -157,77 +203,95 @@ type bounded struct {
 	opening            EntryID
 	least, most, start int64
 	ledgers            map[clock.Origin]ledger
-}
-
-func readBoundedEntry(e Entry) (opening [3]int64, l ledger, isOpening bool, err error) {
-	r := codec.NewReader(e.Value)
-	switch r.Byte() {
-	case boundedOpening:
-		isOpening = true
-		opening = [3]int64{r.Varint(), r.Varint(), r.Varint()}
-		if opening[0] > opening[2] || opening[2] > opening[1] {
-			r.Fail("bounds", codec.ErrMalformed)
-		}
-	case boundedLedger:
-		l.opening = readDotRaw(r)
-		l.up, l.down = r.Uvarint(), r.Uvarint()
-		for range r.Count("transfers", maxEntries, 26) {
-			g := gift{readOriginRaw(r), r.Uvarint(), r.Uvarint()}
-			if n := len(l.given); n > 0 && l.given[n-1].to.Compare(g.to) >= 0 {
-				r.Fail("transfers", codec.ErrNotCanonical)
-			}
-			l.given = append(l.given, g)
-		}
-	default:
-		r.Fail("bounded counter", codec.ErrMalformed)
-	}
-	return opening, l, isOpening, r.Close()
+	heirs              map[clock.Origin]clock.Origin // who claimed what an origin held
 }
 
 func readBounded(es []Entry) bounded {
-	b := bounded{ledgers: map[clock.Origin]ledger{}}
-	for _, e := range es { // sorted: the first opening counts
-		o, _, is, err := readBoundedEntry(e)
-		if err == nil && is && !b.open {
+	b := bounded{ledgers: map[clock.Origin]ledger{}, heirs: map[clock.Origin]clock.Origin{}}
+	read := make([]boundedEntry, len(es))
+	for i, e := range es { // sorted: the first opening counts
+		x, err := readBoundedEntry(e)
+		if err != nil {
+			x.kind = boundedOpening // which says nothing where there is one
+			read[i] = x
+			continue
+		}
+		read[i] = x
+		if x.kind == boundedOpening && !b.open {
 			b.open, b.opening = true, e.ID
-			b.least, b.most, b.start = o[0], o[1], o[2]
+			b.least, b.most, b.start = x.least, x.most, x.value
 		}
 	}
-	for _, e := range es {
-		if _, l, is, err := readBoundedEntry(e); err == nil && !is && l.opening == b.opening {
-			b.ledgers[e.ID.Dot.Origin] = l
+	for i, e := range es {
+		if x := &read[i]; x.kind == boundedLedger && x.ledger.opening == b.opening {
+			b.ledgers[e.ID.Dot.Origin] = x.ledger
+		}
+	}
+	for i, e := range es { // sorted: of several claims on one origin the first counts
+		x := &read[i]
+		if x.kind != boundedClaim || x.ledger.opening != b.opening || e.ID.Dot.Origin == x.claim.of {
+			continue
+		}
+		if _, claimed := b.heirs[x.claim.of]; !claimed {
+			b.heirs[x.claim.of] = e.ID.Dot.Origin
+			b.ledgers[x.claim.of] = x.ledger // what it did beyond the seal is void
 		}
 	}
 	return b
 }
 
-// rights are what an origin holds to go up and down.
+// rights are what an origin holds to go up and down: its own, and those of
+// the origins that it claimed, directly or through others.
 func (b *bounded) rights(o clock.Origin) (up, down *big.Int) {
 	up, down = new(big.Int), new(big.Int)
 	if !b.open {
 		return up, down
 	}
+	if _, claimed := b.heirs[o]; claimed {
+		return up, down
+	}
 	u := func(n uint64) *big.Int { return new(big.Int).SetUint64(n) }
-	if o == b.opening.Dot.Origin {
+	held := b.heldBy(o)
+	if held[b.opening.Dot.Origin] {
 		up.Sub(big.NewInt(b.most), big.NewInt(b.start))
 		down.Sub(big.NewInt(b.start), big.NewInt(b.least))
 	}
-	l := b.ledgers[o]
-	up.Sub(up.Add(up, u(l.down)), u(l.up))
-	down.Sub(down.Add(down, u(l.up)), u(l.down))
-	for from, x := range b.ledgers {
-		for _, g := range x.given {
-			if from == o {
+	for from, l := range b.ledgers {
+		if held[from] {
+			up.Sub(up.Add(up, u(l.down)), u(l.up))
+			down.Sub(down.Add(down, u(l.up)), u(l.down))
+		}
+		for _, g := range l.given {
+			if held[from] {
 				up.Sub(up, u(g.up))
 				down.Sub(down, u(g.down))
 			}
-			if g.to == o {
+			if held[g.to] {
 				up.Add(up, u(g.up))
 				down.Add(down, u(g.down))
 			}
 		}
 	}
 	return up, down
+}
+
+// heldBy are the origins whose rights o holds: its own, and those that it
+// claimed, directly or through others. Claims in a circle, which no replica
+// makes, give nobody anything.
+func (b *bounded) heldBy(o clock.Origin) map[clock.Origin]bool {
+	claimed := map[clock.Origin][]clock.Origin{}
+	for from, heir := range b.heirs {
+		claimed[heir] = append(claimed[heir], from)
+	}
+	held := map[clock.Origin]bool{o: true}
+	for next := []clock.Origin{o}; len(next) > 0; {
+		from := claimed[next[0]]
+		next = append(next[1:], from...)
+		for _, f := range from {
+			held[f] = true
+		}
+	}
+	return held
 }
 
 // Bounded is what a bounded counter shows. Value is zero, and so are the bounds, as

@@ -72,6 +72,7 @@ const (
 	TypeProposal    Type = 14
 	TypeMark        Type = 15 // settle marks, in the record of a scope
 	TypeRestamp     Type = 16 // restamps, there too
+	TypeSeal        Type = 17 // seals, there too
 
 	TypeSlots    Type = 120 // the order of a list, below the list's node
 	TypeItem     Type = 121 // the value that was set on an element of a list
@@ -103,6 +104,7 @@ var types = map[Type]typeInfo{
 	TypeProposal:    {"proposal", Grown, false},
 	TypeMark:        {"mark", Grown, true},
 	TypeRestamp:     {"restamp", Grown, true},
+	TypeSeal:        {"seal", Grown, true},
 	TypeSlots:       {"slots", Grown, true},
 	TypeItem:        {"item", Entries, true},
 	TypePresence:    {"presence", Entries, true},

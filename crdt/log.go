@@ -86,7 +86,7 @@ func (g *grown) check(t Type, entries []GrownEntry) error {
 	switch t {
 	case TypeText, TypeSlots:
 		return g.checkSequence(entries, t == TypeSlots)
-	case TypeLog, TypeStock, TypeProposal, TypeMark, TypeRestamp:
+	case TypeLog, TypeStock, TypeProposal, TypeMark, TypeRestamp, TypeSeal:
 		for _, e := range entries {
 			if err := checkGrown(t, e); err != nil {
 				return fmt.Errorf("entry %v: %w", e.ID, err)
@@ -111,6 +111,8 @@ func checkGrown(t Type, e GrownEntry) (err error) {
 		_, err = DecodeMark(e.Value)
 	case TypeRestamp:
 		_, err = DecodeRestamp(e.Value)
+	case TypeSeal:
+		_, err = DecodeSeal(e.Value)
 	}
 	return err
 }

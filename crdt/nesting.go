@@ -18,7 +18,7 @@ func checkChild(parent int, k Key) error {
 	ok := true
 	switch parent {
 	case atTop:
-		ok = field || k.Type == TypeMark || k.Type == TypeRestamp
+		ok = field || k.Type == TypeMark || k.Type == TypeRestamp || k.Type == TypeSeal
 	case int(TypeMap):
 		ok = field || k.Type == TypePresence
 	case int(TypeSet), int(TypeRemoveSet):

@@ -140,7 +140,7 @@ func checkEntry(t Type, e Entry) (err error) {
 	case TypeCounter:
 		err = checkCounter(e)
 	case TypeBounded:
-		_, _, _, err = readBoundedEntry(e)
+		_, err = readBoundedEntry(e)
 	case TypePresence:
 		err = checkPresence(e.Value)
 	case TypeDisableFlag:

@@ -5,33 +5,34 @@ import (
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
-	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt/rga"
 )
 
 // Reissue makes changes of an origin that lost its past again, under a new
 // origin. Whoever restored a directory and went on writing has given out dots a
 // second time; nobody may see these, so what was done under them is done again:
-// own dots are renamed in heads, births, deletions, restores and in what is
-// superseded, counters give their increments and not their totals, and elements of
-// sequences are numbered anew. What the contents of entries name keeps its old name
-// and finds nothing under it: verdicts on own proposals, resets of own totals,
-// ledgers of an own opening, values set on own elements of a list.
+// own dots are renamed wherever they stand, counters give their increments and
+// not their totals, and elements of sequences are numbered anew. A reset of own
+// totals takes away what was in the common past; what was added since counts again.
 //
 // Not safe for concurrent use. Use [NewReissue].
 type Reissue struct {
 	old    clock.Origin
 	after  uint64 // the last change that everybody agrees on
 	fresh  clock.Origin
-	refs   map[uint64]Ref // new name of each old number after it
-	totals map[EntryID]run
+	refs   map[uint64]Ref     // new name of each old number after it
+	floor  Ref                // the last settle mark that they cite and that is not one of them
+	next   uint32             // index for an entry that is cut in two
+	runs   map[string]*again  // by what they are of
+	totals map[EntryID]*again // by their entries under the old origin
+	metas  *metaTable         // of the record at hand
 	record func(key string) (*Record, error)
 }
 
 // NewReissue renames the changes of old after the given number. record gives
 // the records as they are without them, and with what was made again so far.
 func NewReissue(old clock.Origin, after uint64, fresh clock.Origin, record func(key string) (*Record, error)) *Reissue {
-	return &Reissue{old: old, after: after, fresh: fresh, refs: map[uint64]Ref{}, totals: map[EntryID]run{}, record: record}
+	return &Reissue{old: old, after: after, fresh: fresh, refs: map[uint64]Ref{}, runs: map[string]*again{}, totals: map[EntryID]*again{}, record: record}
 }
 
 // Change returns c under its new name, which is the next one of the new origin.
@@ -41,7 +42,23 @@ func NewReissue(old clock.Origin, after uint64, fresh clock.Origin, record func(
 // The error is one of record, or wraps [codec.ErrMalformed] for a change that no
 // replica made.
 func (x *Reissue) Change(c *Change, n uint64) (*Change, error) {
-	out := &Change{Dot: clock.Dot{Origin: x.fresh, N: n}, Stamp: c.Stamp, Author: c.Author, Extension: c.Extension}
+	if c.Floor.Dot.Origin != x.old || c.Floor.Dot.N <= x.after {
+		x.floor = c.Floor
+	}
+	out := &Change{Dot: clock.Dot{Origin: x.fresh, N: n}, Stamp: c.Stamp, Author: c.Author, Floor: x.floor, Extension: c.Extension}
+	x.next = 0
+	for i := range c.Parts {
+		if p := c.Parts[i].Patch; p != nil {
+			p.walk(func(p *Patch) {
+				for _, e := range p.Add {
+					x.next = max(x.next, e.ID.Index+1)
+				}
+				for _, e := range p.Grow {
+					x.next = max(x.next, e.ID.Index+1)
+				}
+			})
+		}
+	}
 	for i := range c.Parts {
 		p, err := x.part(c, &c.Parts[i], out.Dot)
 		if err != nil {
@@ -96,7 +113,8 @@ func (x *Reissue) part(c *Change, p *Part, d clock.Dot) (Part, error) {
 	if p.Patch == nil {
 		return out, nil
 	}
-	out.Patch, err = x.patch(p.Patch, &rec.root, 0, d)
+	x.metas = &rec.metas
+	out.Patch, err = x.patch(p.Patch, &rec.root, 0, p.Key, d)
 	if err != nil {
 		return Part{}, err
 	}
@@ -109,124 +127,52 @@ func (x *Reissue) part(c *Change, p *Part, d clock.Dot) (Part, error) {
 	return out, nil
 }
 
-func (x *Reissue) patch(p *Patch, n *node, t Type, d clock.Dot) (*Patch, error) {
+func (x *Reissue) patch(p *Patch, n *node, t Type, at string, d clock.Dot) (*Patch, error) {
 	out := &Patch{Shape: p.Shape}
-	var base run
-	for _, id := range p.Remove {
-		own := id.Dot.Origin == x.old
-		if t == TypeCounter && own && x.isRun(id, n) {
-			b, keep, err := x.before(id, n)
-			if err != nil {
-				return nil, err
-			}
-			base = b
-			if !keep {
-				continue
-			}
-		}
-		if own && id.Dot.N > x.after {
-			id.Dot = x.refs[id.Dot.N].Dot
-		}
-		out.Remove = append(out.Remove, id)
+	on, err := x.totalsOf(p, n, t, at, d)
+	if err != nil {
+		return nil, err
 	}
+	for _, id := range p.Remove {
+		out.Remove = append(out.Remove, x.removed(id, on)...)
+	}
+	slices.SortFunc(out.Remove, EntryID.Compare)
 	for _, e := range p.Add {
-		id := EntryID{d, e.ID.Index}
-		if t == TypeCounter {
-			value, err := x.count(e, base, n, out, d)
-			if err != nil {
-				return nil, err
-			}
-			e.Value = value
+		if e.Value, err = x.content(e, t, at); err != nil {
+			return nil, err
 		}
-		out.Add = append(out.Add, Entry{id, e.Value})
+		e.ID.Dot = d
+		out.Add = append(out.Add, e)
 	}
 	for _, e := range p.Grow {
-		id := EntryID{d, e.ID.Index}
-		if t != TypeText && t != TypeSlots {
-			out.Grow = append(out.Grow, GrownEntry{id, e.Origins, e.Value})
-			continue
-		}
-		ops, err := decodeOps(e, t == TypeSlots)
-		if err != nil {
-			return nil, err
-		}
-		common, done, right := uint64(0), uint64(0), rga.ID{}
-		if n != nil {
-			common, done = n.grown.seq.Last(x.old), n.grown.seq.Last(x.fresh)
-			right = n.grown.seq.RightOf(rga.ID{Origin: x.old, Seq: common})
-		}
-		out.Grow = append(out.Grow, encodeOps(id, x.ops(ops, common, done, right)))
-	}
-	for _, c := range p.Kids {
-		k, err := x.patch(c.Patch, n.kid(c.slot()), c.Key.Type, d)
-		if err != nil {
-			return nil, err
-		}
-		out.Kids = append(out.Kids, PatchKid{c.Key, k})
-	}
-	return out, nil
-}
-
-// isRun tells the totals of the old origin from its resets.
-func (x *Reissue) isRun(id EntryID, n *node) bool {
-	if _, ok := x.totals[id]; ok {
-		return true
-	}
-	if n == nil || id.Dot.N > x.after {
-		return false
-	}
-	i, found := n.find(id)
-	if !found {
-		return false
-	}
-	c, err := readCounter(n.entries[i].Value)
-	return err == nil && !c.is
-}
-
-// before finds the totals that a change of a counter began from. The entry of
-// the common past stays: it is the old origin's, and others may have gone on
-// from it.
-func (x *Reissue) before(id EntryID, n *node) (base run, keep bool, err error) {
-	if id.Dot.N > x.after {
-		return x.totals[id], true, nil
-	}
-	if n != nil {
-		if i, found := n.find(id); found {
-			c, cerr := readCounter(n.entries[i].Value)
-			base, err = c.run, cerr
-		}
-	}
-	return base, false, err
-}
-
-// count turns a total of the old origin into one of the new: what it had there
-// so far, and the increment.
-func (x *Reissue) count(e Entry, base run, n *node, out *Patch, d clock.Dot) ([]byte, error) {
-	c, err := readCounter(e.Value)
-	if err != nil || c.is {
-		return e.Value, err
-	}
-	total := c.run
-	x.totals[e.ID] = total
-	if total.up < base.up || total.down < base.down {
-		return nil, fmt.Errorf("counter total fell: %w", codec.ErrMalformed)
-	}
-	now := run{d.N, total.up - base.up, total.down - base.down}
-	for _, id := range out.Remove {
-		if n == nil || id.Dot.Origin != x.fresh {
-			continue
-		}
-		if i, found := n.find(id); found {
-			c, err := readCounter(n.entries[i].Value)
+		if t == TypeText || t == TypeSlots {
+			ops, err := decodeOps(e, t == TypeSlots)
 			if err != nil {
 				return nil, err
 			}
-			so := c.run
-			now.start = so.start
-			now.up, now.down = now.up+so.up, now.down+so.down
+			common, done, right := uint64(0), uint64(0), rga.ID{}
+			if n != nil {
+				common, done = n.grown.seq.Last(x.old), n.grown.seq.Last(x.fresh)
+				right = n.grown.seq.RightOf(rga.ID{Origin: x.old, Seq: common})
+			}
+			out.Grow = append(out.Grow, encodeOps(EntryID{d, e.ID.Index}, x.ops(ops, common, done, right)))
+			continue
 		}
+		again, err := x.grown(t, e, d)
+		if err != nil {
+			return nil, err
+		}
+		out.Grow = append(out.Grow, again...)
 	}
-	return now.encode(), nil
+	slices.SortFunc(out.Grow, func(a, b GrownEntry) int { return a.ID.Compare(b.ID) })
+	for _, c := range p.Kids {
+		k, err := x.patch(c.Patch, n.kid(c.slot()), c.Key.Type, placeIn(at, c.slot()), d)
+		if err != nil {
+			return nil, err
+		}
+		out.Kids = append(out.Kids, PatchKid{x.item(c.Key, n), k})
+	}
+	return out, nil
 }
 
 // ops renames the elements that the old origin numbered after common. done is

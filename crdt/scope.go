@@ -6,13 +6,14 @@ import (
 )
 
 // ScopeKey is the key of the record in which a scope keeps what is decided about
-// the scope itself: settle marks and restamps. It is never folded. No key of a
+// the scope itself: settle marks, restamps and seals. It is never folded. No key of a
 // user's record has a zero byte.
 const ScopeKey = "\x00scope"
 
 var (
 	marksSlot    = slotOf("marks", TypeMark)
 	restampsSlot = slotOf("restamps", TypeRestamp)
+	sealsSlot    = slotOf("seals", TypeSeal)
 )
 
 // Settle writes a settle mark, in the record of a scope.
@@ -31,6 +32,14 @@ func (e *Editor) Restamp(x Restamp) error {
 	return e.decide(restampsSlot, x.Encode())
 }
 
+// Seal writes a seal, in the record of a scope.
+func (e *Editor) Seal(x Seal) error {
+	if err := x.Check(e.dot, e.dot.Origin.Replica); err != nil {
+		return e.fail([]slot{sealsSlot}, err)
+	}
+	return e.decide(sealsSlot, x.Encode())
+}
+
 func (e *Editor) decide(k slot, value []byte) error {
 	n, p, err := place{ed: e, path: []slot{k}}.open()
 	if err == nil {
@@ -43,6 +52,7 @@ func (e *Editor) decide(k slot, value []byte) error {
 type Decision struct {
 	Marks    []*Mark
 	Restamps []Restamp
+	Seals    []Sealed
 }
 
 // Decision reads what a part decides, if it is one of the scope's record.
@@ -60,6 +70,10 @@ func (p *Part) Decision() (d Decision) {
 			case restampsSlot:
 				if x, err := DecodeRestamp(e.Value); err == nil {
 					d.Restamps = append(d.Restamps, x)
+				}
+			case sealsSlot:
+				if x, err := DecodeSeal(e.Value); err == nil {
+					d.Seals = append(d.Seals, Sealed{x, e.ID})
 				}
 			}
 		}
@@ -105,4 +119,19 @@ func (r *Record) Decided() (f *Floor, moved *Restamps, err error) {
 		}
 	}
 	return f, moved, nil
+}
+
+// Sealed reads the seals of a scope from the scope's record. The error is that
+// of [DecodeSeal]. O(n log n) for n seals.
+func (r *Record) Sealed() (s *Seals, err error) {
+	if n := r.root.kid(sealsSlot); n != nil {
+		for _, e := range n.grown.sortedRaw() {
+			x, err := DecodeSeal(e.Value)
+			if err != nil {
+				return nil, err
+			}
+			s = s.With(Sealed{x, e.ID})
+		}
+	}
+	return s, nil
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // Tx is one change over several records of a scope: all of it applies, or
-// nothing, here and on every peer.
+// nothing, here and on every peer. It touches at most 256 records, and takes at
+// most 2 MiB when it is encoded; else the error wraps [ErrTooLarge].
 //
 // It is valid inside the function that it was given to. Not safe for concurrent
 // use.
@@ -133,7 +134,7 @@ func (tx *Tx) find(key string) *Record {
 	return nil
 }
 
-const maxKeyBytes = 512
+const maxKeyBytes = crdt.MaxKeyBytes
 
 func checkKey(key string) error {
 	if key == "" || len(key) > maxKeyBytes {
@@ -209,6 +210,9 @@ func (r *Replica) change(name string, edit func(*Tx) error, made func(*open)) (b
 		return nil, err
 	}
 	encoded := c.Encode()
+	if err := c.Check(encoded); err != nil {
+		return nil, fmt.Errorf("replica: %w", err)
+	}
 	if len(encoded) > maxChangeBytes {
 		return nil, fmt.Errorf("replica: change of %d bytes: %w", len(encoded), &codec.LimitError{What: "change", Got: uint64(len(encoded)), Max: maxChangeBytes})
 	}
