@@ -84,6 +84,7 @@ const (
 	flagPolicy
 	flagExtension
 	flagFloor
+	flagSeniority
 )
 
 const (
@@ -141,6 +142,9 @@ func (c *Change) Write(w *codec.Writer, t *clock.Table) {
 	if !c.Floor.Dot.IsZero() {
 		flags |= flagFloor
 	}
+	if c.Author.Seniority != 0 {
+		flags |= flagSeniority
+	}
 	w.Byte(flags)
 	clock.WriteDot(w, t, c.Dot)
 	w.Uint64(uint64(c.Stamp))
@@ -152,6 +156,9 @@ func (c *Change) Write(w *codec.Writer, t *clock.Table) {
 	}
 	if flags&flagPolicy != 0 {
 		w.Uvarint(c.Author.Policy)
+	}
+	if flags&flagSeniority != 0 {
+		w.Uvarint(c.Author.Seniority)
 	}
 	if flags&flagFloor != 0 {
 		clock.WriteDot(w, t, c.Floor.Dot)
@@ -252,7 +259,7 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 		r.Fail("change", &codec.VersionError{What: "change", Got: uint64(v), Max: changeVersion})
 	}
 	flags := r.Byte()
-	if flags&^(flagIntent|flagPolicy|flagExtension|flagFloor) != 0 {
+	if flags&^(flagIntent|flagPolicy|flagExtension|flagFloor|flagSeniority) != 0 {
 		r.Fail("change flags", codec.ErrMalformed)
 	}
 	c.Dot = clock.ReadDot(r, t)
@@ -268,6 +275,11 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 	if flags&flagPolicy != 0 {
 		if c.Author.Policy = r.Uvarint(); c.Author.Policy == 0 {
 			r.Fail("policy", codec.ErrNotCanonical)
+		}
+	}
+	if flags&flagSeniority != 0 {
+		if c.Author.Seniority = r.Uvarint(); c.Author.Seniority == 0 {
+			r.Fail("seniority", codec.ErrNotCanonical)
 		}
 	}
 	if flags&flagFloor != 0 {

@@ -27,6 +27,8 @@ type Author struct {
 	Role   string
 	Intent Intent
 	Policy uint64 // cited policy version; zero when there is none
+	// Seniority within the role, for rules that ask for it: greater is more.
+	Seniority uint64
 }
 
 // Check refuses an author that a change cannot carry: names longer than its

@@ -13,7 +13,12 @@ import (
 // existence, metas in columns, and the nodes, parents first. It is a cache of
 // what the changes say; equality is over the normal form, see [Record.Digest].
 
-const recordVersion = 1
+// The form is of the second version where some author has a seniority, which
+// the first cannot say.
+const (
+	recordVersion = 1
+	recordSenior  = 2
+)
 
 // Write appends the stored form of the record.
 func (r *Record) Write(w *codec.Writer) {
@@ -46,9 +51,13 @@ func (r *Record) Write(w *codec.Writer) {
 	if r.floor != nil {
 		r.base.write(body, &t)
 	}
-	r.metas.write(body, &t, r.floor != nil)
+	version := byte(recordVersion)
+	if r.metas.senior() {
+		version = recordSenior
+	}
+	r.metas.write(body, &t, r.floor != nil, version)
 	r.root.write(body, &t, r.floor != nil)
-	w.Byte(recordVersion)
+	w.Byte(version)
 	w.Uvarint(r.floor.Number())
 	t.Write(w)
 	w.Raw(body.Bytes())
@@ -62,8 +71,9 @@ func DecodeRecord(b []byte) (*Record, error) { return (*Floor)(nil).DecodeRecord
 // be folded by an earlier mark of the chain: it is then to be folded on.
 func (f *Floor) DecodeRecord(b []byte) (*Record, error) {
 	rd := codec.NewReader(b)
-	if v := rd.Byte(); v != recordVersion && rd.Err() == nil {
-		rd.Fail("record", &codec.VersionError{What: "record", Got: uint64(v), Max: recordVersion})
+	version := rd.Byte()
+	if (version < recordVersion || version > recordSenior) && rd.Err() == nil {
+		rd.Fail("record", &codec.VersionError{What: "record", Got: uint64(version), Max: recordSenior})
 	}
 	number := rd.Uvarint()
 	t := clock.ReadTable(rd, maxRefs)
@@ -89,7 +99,7 @@ func (f *Floor) DecodeRecord(b []byte) (*Record, error) {
 	if number > 0 {
 		r.base = readBase(rd, t)
 	}
-	r.metas.read(rd, t, number > 0)
+	r.metas.read(rd, t, number > 0, version)
 	r.root.shape = Keyed
 	r.readNodes(rd, t)
 	if err := rd.Close(); err != nil {
@@ -177,7 +187,7 @@ func (s *shared[K, T]) number(k K, v T) uint64 {
 	return n
 }
 
-func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
+func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool, version byte) {
 	var authors shared[Author, Author]
 	var births shared[string, []clock.Dot] // by the bytes that name them
 	body, name := codec.NewWriter(nil), codec.NewWriter(nil)
@@ -242,6 +252,9 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 		w.String(a.Intent.Action)
 		w.String(a.Intent.Key)
 		w.Uvarint(a.Policy)
+		if version == recordSenior {
+			w.Uvarint(a.Seniority)
+		}
 	}
 	w.Uvarint(uint64(len(births.values)))
 	for _, b := range births.values {
@@ -250,7 +263,19 @@ func (t *metaTable) write(w *codec.Writer, ot *clock.Table, marked bool) {
 	w.Raw(body.Bytes())
 }
 
-func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
+// senior reports whether an author has a seniority.
+func (t *metaTable) senior() bool {
+	for _, rows := range t.origins {
+		for i := range rows {
+			if rows[i].said.author.Seniority != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool, version byte) {
 	var authors []*Author
 	for range r.Count("authors", maxStored, 5) {
 		authors = append(authors, &Author{
@@ -258,6 +283,9 @@ func (t *metaTable) read(r *codec.Reader, ot *clock.Table, marked bool) {
 			Intent: Intent{r.String("intent", maxActorBytes), r.String("intent", MaxKeyBytes)},
 			Policy: r.Uvarint(),
 		})
+		if version == recordSenior {
+			authors[len(authors)-1].Seniority = r.Uvarint()
+		}
 	}
 	var births [][]clock.Dot
 	for range r.Count("births", maxStored, 1) {

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -221,6 +222,7 @@ func candidates(siblings []crdt.Candidate) []Candidate {
 		cs[i] = Candidate{Value: s.Value, Stamp: s.Meta.Stamp, Entry: s.ID}
 		if a := s.Meta.Author; a != nil {
 			cs[i].Actor, cs[i].Role, cs[i].Intent = a.Actor, a.Role, a.Intent
+			cs[i].Seniority = int64(min(a.Seniority, math.MaxInt64))
 		}
 	}
 	return cs
