@@ -162,5 +162,5 @@ func (w *ward) fingerprint(d *device) (hash string, records int, err error) {
 }
 
 func (w *ward) writeRecord(to io.Writer, v *replica.View) error {
-	return json.NewEncoder(to).Encode(jsonRecord(v, w.policy))
+	return json.NewEncoder(to).Encode(jsonRecord(v, w.policy, nil))
 }

@@ -20,6 +20,7 @@ type described struct {
 	action   string
 	value    any
 	replaced []replaced
+	of       *replaced // the proposal that a verdict is on
 }
 
 // replaced is a value that a change superseded.
@@ -40,6 +41,14 @@ const (
 	actionInsert = "insert"
 	actionDelete = "delete"
 	actionChange = "change" // in a way that is not told
+
+	actionRecount = "recount"
+	actionOpen    = "open"
+	actionPropose = "propose"
+	actionApprove = "approve"
+	actionDecline = "decline"
+	actionSettle  = "settle"
+	actionRestamp = "restamp"
 )
 
 // words says it for people.
@@ -73,7 +82,7 @@ func (x *described) words() string {
 		}
 		return "deleted " + count(n, "character")
 	}
-	return "changed"
+	return x.ruledWords()
 }
 
 // inPlaceOf names the values that were there.
@@ -117,6 +126,12 @@ func (p *past) note(info *replica.ChangeInfo) {
 		delete(p.wanted, info.Dot)
 		p.changes[info.Dot] = *info
 	}
+}
+
+// needed are the changes that say what a change is about: those that it replaced
+// something of, and those whose proposals it decided on.
+func needed(info *replica.ChangeInfo) []clock.Dot {
+	return append(slices.Clone(info.Saw), decidedOn(info)...)
 }
 
 // describe says what a change did, field by field: it looks at a state of what
@@ -184,7 +199,7 @@ type describer struct {
 }
 
 func (d *describer) tell(path []string, kind crdt.Type, action string, value any, replaced ...replaced) {
-	d.out = append(d.out, described{path, kind, action, value, replaced})
+	d.out = append(d.out, described{path: path, kind: kind, action: action, value: value, replaced: replaced})
 }
 
 // fields walks a patch, whose depth the decoder bounds.
@@ -218,6 +233,16 @@ func (d *describer) field(path []string, kind crdt.Type, patch *crdt.Patch) {
 		d.tell(path, kind, actionSet, !removed && d.after.field(path, kind).Enabled())
 	case crdt.TypeCounter:
 		d.counter(path, kind, removed)
+	case crdt.TypeStock:
+		d.stock(path)
+	case crdt.TypeBounded:
+		d.bounded(path)
+	case crdt.TypeProposal:
+		d.proposals(path)
+	case crdt.TypeMark:
+		d.marks(path, patch)
+	case crdt.TypeRestamp:
+		d.restamps(path, patch)
 	case crdt.TypePresence:
 		if removed {
 			d.tell(path, crdt.TypeMap, actionRemove, nil)

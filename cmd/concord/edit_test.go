@@ -106,7 +106,7 @@ func TestShowsEveryType(t *testing.T) {
 	}
 	log := s.ok("log", "a/b")
 	wantIn(t, log, `dose: set to {"mg": 5}`, "n: added 2", "fasting: switched on", "gone: switched off", `steps: inserted [1, "two"]`,
-		`scans: appended "out"`, "left: changed")
+		`scans: appended "out"`, "left: added 12")
 }
 
 // TestStockInAMap wants a refusal that says why.

@@ -56,7 +56,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// viewOf is what get shows of a record, without who wrote it and when.
+// viewOf is what get shows of a record, without who wrote it and when, and who holds rights.
 func viewOf(s store, record string) any {
 	v := s.json("get", record)
 	delete(v, "version")
@@ -64,7 +64,7 @@ func viewOf(s store, record string) any {
 	clean = func(v any) {
 		switch v := v.(type) {
 		case map[string]any:
-			for _, k := range []string{"dot", "time"} {
+			for _, k := range []string{"dot", "time", "rights"} {
 				delete(v, k)
 			}
 			for _, x := range v {

@@ -20,7 +20,9 @@ func newGetCommand(e *env) *cobra.Command {
 		Short: "Show a record, or one field of it",
 		Long: `Show a record: its fields with their types and values. Where values were
 written apart, without one writer knowing of the other, all of them are listed,
-with the one that is shown and the rule that chose it.
+with the one that is shown and the rule that chose it; of fields that the policy
+keeps versions of also what was replaced, until it is settled; of proposals the
+verdicts, and who gave them.
 
 With FIELD, print the value alone, ready for a script: text as it stands; a set,
 list or log with one element a line; what has parts as JSON. FIELD may be a path
@@ -53,7 +55,11 @@ but kept beside your value.`,
 				if token {
 					return e.printToken(&v)
 				}
-				return e.printView(&v, r.Policy(), path)
+				below, err := readBelow(cmd.Context(), r, collection, key)
+				if err != nil {
+					return err
+				}
+				return e.printView(&v, r.Policy(), below, path)
 			})
 		},
 	}
@@ -77,7 +83,7 @@ func (e *env) printToken(v *replica.View) error {
 	return nil
 }
 
-func (e *env) printView(v *replica.View, policy merge.Policy, path []string) error {
+func (e *env) printView(v *replica.View, policy merge.Policy, below *belowView, path []string) error {
 	rules := rulesOf(policy, v.Collection)
 	switch {
 	case path != nil:
@@ -87,17 +93,17 @@ func (e *env) printView(v *replica.View, policy merge.Policy, path []string) err
 				plain(v.Collection+"/"+v.Key), plain(joinPath(path)), shellQuote(v.Collection+"/"+v.Key))
 		}
 		if e.flags.json {
-			return e.printJSON(jsonField(f, rules[path[0]]))
+			return e.printJSON(jsonField(f, rules[path[0]], joinPath(path), below))
 		}
 		return e.printValue(f)
 	case e.flags.json:
-		return e.printJSON(jsonRecord(v, policy))
+		return e.printJSON(jsonRecord(v, policy, below))
 	}
 	e.printf("%s\n", plain(v.Collection+"/"+v.Key))
 	if len(v.Fields) == 0 {
 		e.printf("  (no fields)\n")
 	}
-	writeFields(e.stdout, v.Fields, rules)
+	writeFields(e.stdout, v.Fields, rules, below)
 	return nil
 }
 

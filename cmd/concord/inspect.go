@@ -260,7 +260,7 @@ func infoOf(c *crdt.Change, n, size int, fate replica.Fate) *replica.ChangeInfo 
 	p := &c.Parts[n]
 	return &replica.ChangeInfo{
 		Dot: c.Dot, Stamp: c.Stamp, Author: c.Author, Fate: fate, Heads: crdt.Dots(p.Heads), Saw: crdt.Dots(p.Saw),
-		Birth: p.Birth != nil, Delete: p.Delete != nil, Patch: p.Patch, Bytes: size,
+		Birth: p.Birth != nil, Delete: p.Delete != nil, Restore: crdt.Dots(p.Restore), Patch: p.Patch, Bytes: size,
 	}
 }
 

@@ -50,7 +50,7 @@ func (e *env) showLog(ctx context.Context, c *replica.Collection, key string, li
 		}
 		past.note(&info)
 		if limit == 0 || shown+len(queue) < limit {
-			past.want(info.Saw)
+			past.want(needed(&info))
 			queue = append(queue, info)
 		} else {
 			more = true
@@ -58,7 +58,7 @@ func (e *env) showLog(ctx context.Context, c *replica.Collection, key string, li
 				break
 			}
 		}
-		for len(queue) > 0 && past.has(queue[0].Saw) {
+		for len(queue) > 0 && past.has(needed(&queue[0])) {
 			if err := e.showChange(&queue[0], past); err != nil {
 				return err
 			}
@@ -86,8 +86,8 @@ type changeJSON struct {
 	Fate   string      `json:"fate"`
 	Birth  bool        `json:"birth,omitempty"`
 	Delete bool        `json:"delete,omitempty"`
-	// Restore says that deletions were taken back.
-	Restore bool       `json:"restore,omitempty"`
+	// Restore are the deletions that were taken back.
+	Restore []string   `json:"restore,omitempty"`
 	Edits   []editJSON `json:"edits"`
 	Saw     []string   `json:"saw"`
 	Heads   []string   `json:"heads"`
@@ -100,10 +100,18 @@ type editJSON struct {
 	Action   string         `json:"action"`
 	Value    any            `json:"value,omitempty"`
 	Replaced []replacedJSON `json:"replaced,omitempty"`
+	// Proposal is what a verdict is on.
+	Proposal *authorJSON `json:"proposal,omitempty"`
 }
 
 type replacedJSON struct {
 	Value any    `json:"value"`
+	Actor string `json:"actor"`
+	Role  string `json:"role"`
+	Dot   string `json:"dot"`
+}
+
+type authorJSON struct {
 	Actor string `json:"actor"`
 	Role  string `json:"role"`
 	Dot   string `json:"dot"`
@@ -129,8 +137,8 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 	if info.Delete {
 		e.printf("    deleted the record\n")
 	}
-	if restores(info) {
-		e.printf("    restored the record\n")
+	if len(info.Restore) > 0 {
+		e.printf("    restored the record, deleted by %s\n", dotNames(info.Restore))
 	}
 	for len(edits) > 0 {
 		field := joinPath(edits[0].path)
@@ -143,22 +151,19 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 	return nil
 }
 
-// restores reports whether a change took deletions back: it is what is left of
-// the things that a change can do to a record.
-func restores(info *replica.ChangeInfo) bool {
-	return !info.Birth && !info.Delete && info.Patch == nil
-}
-
 func jsonChange(info *replica.ChangeInfo, edits []described) changeJSON {
 	out := changeJSON{
 		Dot: jsonDot(info.Dot), Time: jsonTime(info.Stamp), Actor: info.Author.Actor, Role: info.Author.Role,
-		Intent: jsonIntent(info.Author.Intent), Fate: info.Fate.String(), Birth: info.Birth, Delete: info.Delete, Restore: restores(info),
+		Intent: jsonIntent(info.Author.Intent), Fate: info.Fate.String(), Birth: info.Birth, Delete: info.Delete, Restore: jsonDots(info.Restore),
 		Edits: []editJSON{}, Saw: jsonDots(info.Saw), Heads: jsonDots(info.Heads), Bytes: info.Bytes,
 	}
 	for _, x := range edits {
 		j := editJSON{Field: joinPath(x.path), Type: x.kind.String(), Action: x.action, Value: jsonValue(x.value)}
 		for _, r := range x.replaced {
 			j.Replaced = append(j.Replaced, replacedJSON{jsonValue(r.value), r.by.Actor, r.by.Role, jsonDot(r.dot)})
+		}
+		if p := x.of; p != nil {
+			j.Proposal = &authorJSON{p.by.Actor, p.by.Role, jsonDot(p.dot)}
 		}
 		out.Edits = append(out.Edits, j)
 	}

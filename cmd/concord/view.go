@@ -24,13 +24,18 @@ type recordJSON struct {
 // fieldJSON is a field. Candidates are there only where several values stand
 // side by side; entries are those of a log, or the proposals.
 type fieldJSON struct {
-	Type       string               `json:"type"`
-	Value      any                  `json:"value"`
-	Absent     bool                 `json:"absent,omitempty"`
-	Concurrent bool                 `json:"concurrent,omitempty"`
-	DecidedBy  string               `json:"decided_by,omitempty"`
+	Type       string `json:"type"`
+	Value      any    `json:"value"`
+	Absent     bool   `json:"absent,omitempty"`
+	Concurrent bool   `json:"concurrent,omitempty"`
+	DecidedBy  string `json:"decided_by,omitempty"`
+	// Undecided says why no candidate is shown as decided, or which of them only
+	// for now.
+	Undecided  string               `json:"undecided,omitempty"`
 	Candidates []candidateJSON      `json:"candidates,omitempty"`
 	Entries    []candidateJSON      `json:"entries,omitempty"`
+	Superseded []supersededJSON     `json:"superseded,omitempty"`
+	Rights     []rightsOf           `json:"rights,omitempty"`
 	Fields     map[string]fieldJSON `json:"fields,omitempty"`
 	Shadowed   []fieldJSON          `json:"shadowed,omitempty"`
 }
@@ -44,6 +49,11 @@ type candidateJSON struct {
 	Intent *intentJSON `json:"intent,omitempty"`
 	Time   string      `json:"time"`
 	Dot    string      `json:"dot"`
+	// Verdict is what became of a proposal, and Verdicts who decided so.
+	Verdict  string        `json:"verdict,omitempty"`
+	Verdicts []verdictJSON `json:"verdicts,omitempty"`
+
+	entry crdt.EntryID
 }
 
 type intentJSON struct {
@@ -51,21 +61,23 @@ type intentJSON struct {
 	Key    string `json:"key"`
 }
 
-func jsonRecord(v *replica.View, policy merge.Policy) recordJSON {
-	return recordJSON{v.Collection, v.Key, v.Version.String(), jsonFields(v.Fields, rulesOf(policy, v.Collection))}
+func jsonRecord(v *replica.View, policy merge.Policy, below *belowView) recordJSON {
+	return recordJSON{v.Collection, v.Key, v.Version.String(), jsonFields(v.Fields, rulesOf(policy, v.Collection), "", below)}
 }
 
-func jsonFields(fields []merge.FieldView, rules map[string]merge.FieldRule) map[string]fieldJSON {
+func jsonFields(fields []merge.FieldView, rules map[string]merge.FieldRule, above string, below *belowView) map[string]fieldJSON {
 	out := make(map[string]fieldJSON, len(fields))
 	for i := range fields {
-		out[fields[i].Name] = jsonField(&fields[i], rules[fields[i].Name])
+		f := &fields[i]
+		out[f.Name] = jsonField(f, rules[f.Name], above+fromStep.Replace(f.Name), below)
 	}
 	return out
 }
 
-func jsonField(f *merge.FieldView, rule merge.FieldRule) fieldJSON {
-	out := fieldJSON{Type: f.Type.String(), Value: jsonValue(f.Value), Absent: f.Absent, Concurrent: f.Concurrent}
-	if f.Concurrent {
+// jsonField is a field, with what is kept below its view; nil leaves that out.
+func jsonField(f *merge.FieldView, rule merge.FieldRule, path string, below *belowView) fieldJSON {
+	out := fieldJSON{Type: f.Type.String(), Value: jsonValue(f.Value), Absent: f.Absent, Concurrent: f.Concurrent, Undecided: undecided(f)}
+	if severalValues(f) {
 		out.DecidedBy = decidedBy(f, rule)
 		out.Candidates = jsonCandidates(f)
 	}
@@ -73,12 +85,36 @@ func jsonField(f *merge.FieldView, rule merge.FieldRule) fieldJSON {
 		out.Entries = jsonCandidates(f)
 	}
 	if f.Type == crdt.TypeMap && !f.Absent {
-		out.Fields = jsonFields(f.Fields, below(f.Fields, rule))
+		out.Fields = jsonFields(f.Fields, rulesBelow(f.Fields, rule), path+"/", below)
 	}
 	for i := range f.Shadowed {
-		out.Shadowed = append(out.Shadowed, jsonField(&f.Shadowed[i], merge.FieldRule{}))
+		out.Shadowed = append(out.Shadowed, jsonField(&f.Shadowed[i], merge.FieldRule{}, path, nil))
+	}
+	if below != nil {
+		below.fill(path, &out)
 	}
 	return out
+}
+
+// severalValues reports whether a rule chose among several values of a field.
+func severalValues(f *merge.FieldView) bool {
+	return f.Concurrent || len(f.Candidates) > 1 && (f.Type == crdt.TypeRegister || f.Type == crdt.TypeGroup)
+}
+
+// undecided says why nothing, or nothing final, is shown of a field.
+func undecided(f *merge.FieldView) string {
+	switch r := &f.Resolution; {
+	case f.Type == crdt.TypeProposal: // each says so itself
+	case r.Unresolved:
+		return "no value meets what the policy requires"
+	case r.Open:
+		return "no value is approved yet"
+	case r.Review:
+		return "a person is asked to decide"
+	case r.Provisional:
+		return "a rule is missing here, and may decide otherwise"
+	}
+	return ""
 }
 
 func jsonCandidates(f *merge.FieldView) (out []candidateJSON) {
@@ -86,7 +122,7 @@ func jsonCandidates(f *merge.FieldView) (out []candidateJSON) {
 		c := &f.Candidates[i]
 		out = append(out, candidateJSON{
 			Value: jsonValue(c.Value), Shown: i == f.Resolution.Winner, Actor: c.Actor, Role: c.Role,
-			Intent: jsonIntent(c.Intent), Time: jsonTime(c.Stamp), Dot: jsonDot(c.Entry.Dot),
+			Intent: jsonIntent(c.Intent), Time: jsonTime(c.Stamp), Dot: jsonDot(c.Entry.Dot), entry: c.Entry,
 		})
 	}
 	return out
@@ -111,8 +147,8 @@ func rulesOf(policy merge.Policy, collection string) map[string]merge.FieldRule 
 	return policy.Collections[collection].Fields
 }
 
-// below gives what is in a map the rule of the map.
-func below(fields []merge.FieldView, rule merge.FieldRule) map[string]merge.FieldRule {
+// rulesBelow gives what is in a map the rule of the map.
+func rulesBelow(fields []merge.FieldView, rule merge.FieldRule) map[string]merge.FieldRule {
 	rules := make(map[string]merge.FieldRule, len(fields))
 	for i := range fields {
 		rules[fields[i].Name] = merge.FieldRule{Resolve: rule.Resolve}
@@ -140,8 +176,8 @@ type viewRow struct {
 }
 
 // writeFields shows fields as a table, with what stands beside each value.
-func writeFields(w io.Writer, fields []merge.FieldView, rules map[string]merge.FieldRule) {
-	rows := fieldRows(fields, rules, "  ")
+func writeFields(w io.Writer, fields []merge.FieldView, rules map[string]merge.FieldRule, below *belowView) {
+	rows := fieldRows(fields, rules, "  ", "", below)
 	var names, kinds int
 	for _, r := range rows {
 		names = max(names, utf8.RuneCountInString(r.name))
@@ -157,7 +193,7 @@ func writeFields(w io.Writer, fields []merge.FieldView, rules map[string]merge.F
 	}
 }
 
-func fieldRows(fields []merge.FieldView, rules map[string]merge.FieldRule, indent string) (rows []viewRow) {
+func fieldRows(fields []merge.FieldView, rules map[string]merge.FieldRule, indent, above string, below *belowView) (rows []viewRow) {
 	remark := func(format string, args ...any) {
 		rows = append(rows, viewRow{remark: indent + "    " + fmt.Sprintf(format, args...)})
 	}
@@ -165,8 +201,15 @@ func fieldRows(fields []merge.FieldView, rules map[string]merge.FieldRule, inden
 		f := &fields[i]
 		rule := rules[f.Name]
 		rows = append(rows, viewRow{name: indent + plain(f.Name), kind: f.Type.String(), value: showField(f)})
-		if f.Concurrent {
+		path := above + fromStep.Replace(f.Name)
+		if severalValues(f) {
 			writeSiblings(remark, f, rule)
+		}
+		if why := undecided(f); why != "" {
+			remark("%s", why)
+		}
+		if below != nil {
+			below.remarks(remark, path, f)
 		}
 		for j := range f.Shadowed {
 			s := &f.Shadowed[j]
@@ -174,7 +217,7 @@ func fieldRows(fields []merge.FieldView, rules map[string]merge.FieldRule, inden
 		}
 		switch f.Type {
 		case crdt.TypeMap:
-			rows = append(rows, fieldRows(f.Fields, below(f.Fields, rule), indent+"  ")...)
+			rows = append(rows, fieldRows(f.Fields, rulesBelow(f.Fields, rule), indent+"  ", path+"/", below)...)
 		case crdt.TypeLog:
 			writeEntries(remark, f.Candidates)
 		}
@@ -196,7 +239,11 @@ func writeEntries(remark func(string, ...any), entries []merge.Candidate) {
 }
 
 func writeSiblings(remark func(string, ...any), f *merge.FieldView, rule merge.FieldRule) {
-	remark("%d values were written apart; shown by rule: %s", len(f.Candidates), decidedBy(f, rule))
+	if f.Concurrent {
+		remark("%d values were written apart; shown by rule: %s", len(f.Candidates), decidedBy(f, rule))
+	} else {
+		remark("chosen among %d values by rule: %s", len(f.Candidates), decidedBy(f, rule))
+	}
 	values, width := make([]string, len(f.Candidates)), 0
 	for i := range f.Candidates {
 		values[i] = show(f.Candidates[i].Value, shownBytes/2)
@@ -205,8 +252,11 @@ func writeSiblings(remark func(string, ...any), f *merge.FieldView, rule merge.F
 	for i := range f.Candidates {
 		c := &f.Candidates[i]
 		word := "overruled"
-		if i == f.Resolution.Winner {
+		switch {
+		case i == f.Resolution.Winner:
 			word = "shown"
+		case f.Resolution.Winner < 0:
+			word = "offered"
 		}
 		pad := strings.Repeat(" ", width-utf8.RuneCountInString(values[i]))
 		remark("%-9s  %s%s  by %s, %s", word, values[i], pad, author(c.Actor, c.Role, c.Entry.Dot.Origin), showTime(c.Stamp.Time()))
