@@ -63,6 +63,9 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	if s.stored.Contains(in.Dot) {
 		return r.again(s, in)
 	}
+	if err := r.roomFor(s, in.Dot.Origin); err != nil {
+		return refused(session.CodeTooLarge, "%v", err), nil
+	}
 	if next := s.stored.Get(in.Dot.Origin) + 1; in.Dot.N != next {
 		return refused(session.CodeGap, "expected change %d of this origin, got %d", next, in.Dot.N), nil
 	}
@@ -109,7 +112,7 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 
 // again looks at a change whose dot is here: it is the same one, or a fork.
 func (r *Replica) again(s *scope, in *session.Incoming) (session.Verdict, error) {
-	if r.staged(in.Dot) {
+	if r.staged(s, in.Dot) {
 		return session.Verdict{Outcome: session.Duplicate}, nil
 	}
 	row, err := r.readChange(s.number, place{r.origins.numbers[in.Dot.Origin], in.Dot.N})

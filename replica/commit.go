@@ -15,19 +15,25 @@ type batch struct {
 	weight  int64   // of the open group, in bytes
 	dirty   []dirty // what the open group has changed and not written
 	events  []Event
-	scopes  []*scope               // that the open group touches
-	dots    []clock.Dot            // that it stores
-	known   map[clock.Dot]struct{} // of dots, once somebody asks
-	seq     uint64                 // of the last change in it
-	changes uint64                 // stored, once it is written
+	scopes  []*scope              // that the open group touches
+	dots    []scopeDot            // that it stores
+	known   map[scopeDot]struct{} // of dots, once somebody asks
+	seq     uint64                // of the last change in it
+	changes uint64                // stored, once it is written
 	done    bool
 	err     error
 }
 
+// scopeDot names a change among those of all scopes: each scope numbers its own.
+type scopeDot struct {
+	scope string
+	dot   clock.Dot
+}
+
 // stores reports whether a change is in the batch. The caller holds r.mu.
-func (b *batch) stores(d clock.Dot) bool {
+func (b *batch) stores(d scopeDot) bool {
 	if b.known == nil {
-		b.known = make(map[clock.Dot]struct{}, len(b.dots))
+		b.known = make(map[scopeDot]struct{}, len(b.dots))
 	}
 	for _, x := range b.dots[len(b.known):] {
 		b.known[x] = struct{}{}
@@ -110,8 +116,9 @@ func (r *Replica) touch(s *scope) {
 	}
 }
 
-// staged reports whether a change is on its way into the store.
-func (r *Replica) staged(d clock.Dot) bool {
+// staged reports whether a change of a scope is on its way into the store.
+func (r *Replica) staged(s *scope, dot clock.Dot) bool {
+	d := scopeDot{s.name, dot}
 	return r.commits.current.stores(d) || r.commits.writing != nil && r.commits.writing.stores(d)
 }
 

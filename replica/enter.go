@@ -40,7 +40,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		s.chains[dot.Origin] = rw.chain
 		s.stored.Advance(dot)
 		r.changes++
-		r.commits.current.dots = append(r.commits.current.dots, dot)
+		r.commits.current.dots = append(r.commits.current.dots, scopeDot{s.name, dot})
 	}
 	switch {
 	case e.fate == Applied && e.stored:

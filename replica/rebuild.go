@@ -55,7 +55,7 @@ func (r *Replica) heal(s *scope, in *session.Incoming) session.Verdict {
 	s.rebuild, r.healed = true, true
 	r.touch(s)
 	s.status = nil
-	r.commits.current.dots = append(r.commits.current.dots, in.Dot)
+	r.commits.current.dots = append(r.commits.current.dots, scopeDot{s.name, in.Dot})
 	r.stage(g)
 	return session.Verdict{Outcome: session.Applied}
 }

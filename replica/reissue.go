@@ -178,8 +178,12 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 		}
 		b := c.Encode()
 		in := session.Incoming{Dot: c.Dot, Encoded: b, Hash: crdt.HashOf(b), Before: fresh.chain(c.Dot.Origin), Change: c}
-		if _, err := r.receive(s.name, &in); err != nil {
+		v, err := r.receive(s.name, &in)
+		if err != nil {
 			return err
+		}
+		if v.Outcome == session.Refused {
+			return fmt.Errorf("change %v, issued again, is refused: %v", in.Dot, v)
 		}
 	}
 	r.stage(group{{key: repairKey(s.name)}})

@@ -209,6 +209,11 @@ func (r *Replica) change(name string, edit func(*Tx) error, made func(*open)) (b
 	if err != nil || c == nil {
 		return nil, err
 	}
+	if s != nil {
+		if err := r.roomFor(s, c.Dot.Origin); err != nil {
+			return nil, err
+		}
+	}
 	encoded := c.Encode()
 	if err := c.Check(encoded); err != nil {
 		return nil, fmt.Errorf("replica: %w", err)
