@@ -70,11 +70,11 @@ func (s *specification) compare(r *crdt.Record) error {
 		if a.create && !s.dead[a.id] {
 			births++
 		}
-		for _, c := range a.deleted {
-			gone[c] = true
-		}
 		if !s.counts(a) {
 			continue
+		}
+		for _, c := range a.deleted {
+			gone[c] = true
 		}
 		if a.kind < deleteRecord {
 			log = append(log, fmt.Sprint(a.id))

@@ -113,11 +113,11 @@ func (s *specification) compare(r *crdt.Record) error {
 		if a.create && !s.dead[a.dot] {
 			births = append(births, a.dot)
 		}
-		for _, c := range a.deleted {
-			gone[c] = true
-		}
 		if !s.counts(a) {
 			continue
+		}
+		for _, c := range a.deleted {
+			gone[c] = true
 		}
 		switch a.kind {
 		case setRegister:
