@@ -90,7 +90,7 @@ func (n *node) fieldSlots() []slot {
 	ks := make([]slot, 0, len(n.kids))
 	for k, c := range n.kids {
 		switch k.Type {
-		case TypeElement:
+		case TypeElement, TypeVerdict, TypeEvidence: // not for readers of fields
 		case TypePresence:
 			for e := range c.all() {
 				if t := presenceOf(e); t.isContainer() {

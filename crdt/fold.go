@@ -359,11 +359,7 @@ func (r *Record) foldNode(k slot, n *node, x *folding) {
 				n.remove(&r.State, e.ID)
 			}
 		}
-		n.kept = slices.DeleteFunc(n.kept, func(k kept) bool {
-			return x.dead(k.ID.Dot) || slices.ContainsFunc(k.by, func(d clock.Dot) bool {
-				return x.settled(d) && !slices.Contains(x.held, d)
-			})
-		})
+		n.foldKept(k.Type, x)
 	case Grown:
 		for id := range n.grown.raw {
 			if x.dead(id.Dot) {
@@ -381,4 +377,26 @@ func (r *Record) foldNode(k slot, n *node, x *folding) {
 			r.foldNode(k, n.kids[k], x)
 		}
 	}
+}
+
+// foldKept drops what settled changes superseded, but for what only held ones did
+// and what their totals are told from.
+func (n *node) foldKept(t Type, x *folding) {
+	if t == TypeCounter && slices.ContainsFunc(n.entries, func(e Entry) bool { return n.runIsHeld(e, x.held) }) {
+		return
+	}
+	stands := n.standing(func(d clock.Dot) bool { return !x.settled(d) || slices.Contains(x.held, d) })
+	n.kept = slices.DeleteFunc(n.kept, func(k kept) bool {
+		return x.dead(k.ID.Dot) || slices.ContainsFunc(k.by, func(d clock.Dot) bool { return x.settled(d) && stands(d) })
+	})
+}
+
+// runIsHeld reports whether one of the totals that led to e is a held change's.
+func (n *node) runIsHeld(e Entry, held []clock.Dot) bool {
+	for x := range n.all() {
+		if slices.Contains(held, x.ID.Dot) && sameRun(x, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -73,6 +73,8 @@ const (
 	TypeMark        Type = 15 // settle marks, in the record of a scope
 	TypeRestamp     Type = 16 // restamps, there too
 	TypeSeal        Type = 17 // seals, there too
+	TypeVerdict     Type = 18 // verdicts on changes of a record
+	TypeEvidence    Type = 19 // what changes carry of other records
 
 	TypeSlots    Type = 120 // the order of a list, below the list's node
 	TypeItem     Type = 121 // the value that was set on an element of a list
@@ -83,7 +85,7 @@ const (
 type typeInfo struct {
 	name  string
 	shape Shape
-	inner bool // below another field, or in the record of a scope: never a field of an application
+	inner bool // below another field, or beside those of an application: never one of these
 }
 
 var types = map[Type]typeInfo{
@@ -105,6 +107,8 @@ var types = map[Type]typeInfo{
 	TypeMark:        {"mark", Grown, true},
 	TypeRestamp:     {"restamp", Grown, true},
 	TypeSeal:        {"seal", Grown, true},
+	TypeVerdict:     {"verdict", Grown, true},
+	TypeEvidence:    {"evidence", Grown, true},
 	TypeSlots:       {"slots", Grown, true},
 	TypeItem:        {"item", Entries, true},
 	TypePresence:    {"presence", Entries, true},

@@ -86,7 +86,7 @@ func (g *grown) check(t Type, entries []GrownEntry) error {
 	switch t {
 	case TypeText, TypeSlots:
 		return g.checkSequence(entries, t == TypeSlots)
-	case TypeLog, TypeStock, TypeProposal, TypeMark, TypeRestamp, TypeSeal:
+	case TypeLog, TypeStock, TypeProposal, TypeMark, TypeRestamp, TypeSeal, TypeVerdict, TypeEvidence:
 		for _, e := range entries {
 			if err := checkGrown(t, e); err != nil {
 				return fmt.Errorf("entry %v: %w", e.ID, err)
@@ -113,6 +113,10 @@ func checkGrown(t Type, e GrownEntry) (err error) {
 		_, err = DecodeRestamp(e.Value)
 	case TypeSeal:
 		_, err = DecodeSeal(e.Value)
+	case TypeVerdict:
+		_, err = readVerdict(e.Value)
+	case TypeEvidence:
+		_, err = readEvidence(e.Value)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ func checkChild(parent int, k Key) error {
 	ok := true
 	switch parent {
 	case atTop:
-		ok = field || k.Type == TypeMark || k.Type == TypeRestamp || k.Type == TypeSeal
+		ok = field || k.Type == TypeMark || k.Type == TypeRestamp || k.Type == TypeSeal || k == verdictsSlot.Key || k == evidenceSlot.Key
 	case int(TypeMap):
 		ok = field || k.Type == TypePresence
 	case int(TypeSet), int(TypeRemoveSet):

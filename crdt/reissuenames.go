@@ -39,6 +39,8 @@ func (x *Reissue) grown(t Type, e GrownEntry, d clock.Dot) ([]GrownEntry, error)
 	switch t {
 	case TypeProposal:
 		e.Value, err = x.verdict(e.Value)
+	case TypeVerdict:
+		e.Value, err = x.ruling(e.Value)
 	case TypeMark:
 		return nil, nil
 	case TypeRestamp:

@@ -34,6 +34,7 @@ type engine interface {
 	IDAt(pos int) (rga.ID, bool)
 	RightOf(id rga.ID) rga.ID
 	Write(w *codec.Writer)
+	Altered(before, after rga.Counts) (length, deleted, inserted int)
 }
 
 // sequence is the state of a text or a list: the elements, what of the set of
@@ -420,21 +421,9 @@ func (t *sequence) shows(f Field) bool {
 // grew reports whether a change that counts inserted something, whatever became
 // of it.
 func (t *sequence) grew(f Field) bool {
-	for o, spans := range t.spans {
-		for i, s := range spans {
-			last := s.n
-			if s.each {
-				next := t.Last(o) + 1
-				if i+1 < len(spans) {
-					next = spans[i+1].seq
-				}
-				last += next - s.seq - 1
-			}
-			for n := s.n; n <= last; n++ {
-				if f.counts(clock.Dot{Origin: o, N: n}) {
-					return true
-				}
-			}
+	for d := range t.authors() {
+		if f.counts(d) {
+			return true
 		}
 	}
 	return false
