@@ -11,15 +11,18 @@ import (
 )
 
 func TestEntriesAsTheyWereWritten(t *testing.T) {
-	a := newDevice(1)
+	a, b := newDevice(1), newDevice(2)
 	counted := clock.NewStamp(begin.Add(-time.Hour), 0)
 	var proposal crdt.EntryID
 	a.edit(t, nil, func(e *crdt.RecordEditor) {
 		e.Stock("stock").Add(5)
+		e.Bounded("seats").Open(0, 40, 30)
 		proposal, _ = e.Proposal("dose").Propose(7)
 	})
 	a.edit(t, nil, func(e *crdt.RecordEditor) {
 		e.Stock("stock").Recount(12, counted)
+		e.Bounded("seats").Add(-4)
+		e.Bounded("seats").Transfer(b.origin, 3)
 		e.Proposal("dose").Decide(proposal, true)
 	})
 	a.edit(t, nil, func(e *crdt.RecordEditor) { e.Proposal("dose").Decide(proposal, false) })
@@ -37,5 +40,13 @@ func TestEntriesAsTheyWereWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff([]any{true, true, false, true}, verdicts); diff != "" {
 		t.Errorf("verdicts:\n%s", diff)
+	}
+	seats := field("seats", crdt.TypeBounded).Ledgers()
+	if len(seats) != 1 {
+		t.Fatalf("%d ledgers, want 1", len(seats))
+	}
+	want := crdt.Ledger{Origin: a.origin, Opening: seats[0].Opening, Down: 4, Given: []crdt.Gift{{To: b.origin, Up: 3}}}
+	if diff := cmp.Diff(want, seats[0]); diff != "" || seats[0].Opening.Dot.N != 1 {
+		t.Errorf("ledger:\n%s", diff)
 	}
 }
