@@ -144,7 +144,7 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 	}
 	if r.holds(name, c.Dot) {
 		w.boxed = true
-		return wait(session.CodeNone, nil, held)
+		return wait(session.CodeInbox, nil, held)
 	}
 	if clock.Ahead(s.moved.Correct(c.Dot, c.Stamp, nil), r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))

@@ -13,7 +13,7 @@ type inbox struct {
 }
 
 // held is the reason that a change in the inbox waits for.
-const held = "in the inbox"
+const held = "in the inbox, until the application takes it"
 
 // holds reports whether a change stays in the inbox. Those of an origin go out
 // in order, since what was taken is a version vector. The caller holds r.mu.

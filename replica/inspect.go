@@ -135,6 +135,7 @@ type StoredRow struct {
 	Header *StoredHeader
 	Reason string // of a fate
 	Origin clock.Origin
+	Meta   *StoredMeta
 	Err    error // what is wrong with the row; the rest is then as far as it was read
 }
 
@@ -154,14 +155,15 @@ type StoredHeader struct {
 // StoredRows yields the rows of the store in dir in the order of their keys, and
 // ends at the first error of the engine; a damaged row is yielded with its Err.
 // Nothing in dir is changed. A store that was not closed is read from a copy of
-// its files, which is taken away afterwards.
+// its files, which is taken away afterwards. key is the store's encryption key;
+// nil: it is not encrypted.
 //
 // Errors: [*LockedError] if a process has the store open, [ErrNotReplica] if
-// there is none.
-func StoredRows(ctx context.Context, dir string) iter.Seq2[StoredRow, error] {
+// there is none, [ErrKey] if the key is another.
+func StoredRows(ctx context.Context, dir string, key []byte) iter.Seq2[StoredRow, error] {
 	return func(yield func(StoredRow, error) bool) {
 		stopped := false
-		err := withEngine(filepath.Join(dir, "data"), func(s *badgerStore) error {
+		err := withEngine(filepath.Join(dir, "data"), key, func(s *badgerStore) error {
 			n := namesIn(s)
 			for x, err := range s.scan(nil, nil) {
 				if err == nil {
@@ -184,15 +186,17 @@ func StoredRows(ctx context.Context, dir string) iter.Seq2[StoredRow, error] {
 }
 
 // withEngine opens the files of a store for reading.
-func withEngine(dir string, f func(*badgerStore) error) error {
+func withEngine(dir string, key []byte, f func(*badgerStore) error) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: there is no %s", ErrNotReplica, dir)
 	}
 	return guard("inspect", func() error {
-		o := lookingAt(dir)
+		o := lookingAt(dir, key)
 		db, err := badger.Open(o)
 		switch {
 		case err == nil:
+		case errors.Is(err, badger.ErrEncryptionKeyMismatch):
+			return fmt.Errorf("replica: open %s: %w", dir, ErrKey)
 		case lockedElsewhere(err):
 			return &LockedError{Path: dir, PID: lockHolder(dir)}
 		default:
@@ -213,9 +217,13 @@ func withEngine(dir string, f func(*badgerStore) error) error {
 }
 
 // lookingAt are the engine's options for reading alone.
-func lookingAt(dir string) badger.Options {
-	return badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithReadOnly(true).
+func lookingAt(dir string, key []byte) badger.Options {
+	o := badger.DefaultOptions(dir).WithLogger(nil).WithMetricsEnabled(false).WithReadOnly(true).
 		WithMemTableSize(16 << 20).WithBlockCacheSize(0).WithIndexCacheSize(0).WithCompression(0)
+	if len(key) > 0 {
+		o = o.WithEncryptionKey(key).WithIndexCacheSize(8 << 20).WithBlockCacheSize(8 << 20)
+	}
+	return o
 }
 
 // lockedElsewhere reports whether the engine was refused the lock.
@@ -338,9 +346,11 @@ func (n *storedNames) decode(out *StoredRow, x row) error {
 		}
 		_, err = unseal(out.Kind, x.key, x.value)
 		return err
-	case rowScope, rowMeta:
+	case rowScope:
 		_, err := decodePlain(out.Kind, x.key, x.value)
 		return err
+	case rowMeta:
+		return n.decodeMeta(out, x)
 	}
 	return nil
 }
@@ -367,11 +377,12 @@ func (n *storedNames) decodeChange(out *StoredRow, x row) error {
 // StoredKeys lists records that exist in the store in dir, as COLLECTION/KEY, or,
 // without a slash in the prefix, collections: those that begin with the prefix,
 // at most as many as asked for. It reads as many headers as it lists, changes
-// nothing, and fails on a store that is open or was not closed.
-func StoredKeys(dir, prefix string, most int) (names []string, err error) {
+// nothing, and fails on a store that is open or was not closed, or encrypted by
+// another key than encryption; nil: it is not encrypted.
+func StoredKeys(dir string, encryption []byte, prefix string, most int) (names []string, err error) {
 	collection, key, within := strings.Cut(prefix, "/")
 	err = guard("inspect", func() error {
-		db, err := badger.Open(lookingAt(filepath.Join(dir, "data")))
+		db, err := badger.Open(lookingAt(filepath.Join(dir, "data"), encryption))
 		if err != nil {
 			return fmt.Errorf("replica: open %s: %w", dir, err)
 		}

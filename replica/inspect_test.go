@@ -54,12 +54,12 @@ func TestStoredRows(t *testing.T) {
 		}
 	}
 	for prefix, want := range map[string][]string{"p": {"patients"}, "x": {}, "patients/": {"patients/bed-1", "patients/bed-2"}, "patients/bed-2": {"patients/bed-2"}} {
-		got, err := replica.StoredKeys(dir, prefix, 9)
+		got, err := replica.StoredKeys(dir, nil, prefix, 9)
 		if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
 			t.Errorf("keys that begin with %q are %q, %v; want %q", prefix, got, err, want)
 		}
 	}
-	if got, err := replica.StoredKeys(dir, "patients/", 1); err != nil || len(got) != 1 {
+	if got, err := replica.StoredKeys(dir, nil, "patients/", 1); err != nil || len(got) != 1 {
 		t.Errorf("at most one key is %q, %v", got, err)
 	}
 	if diff := cmp.Diff(before, filesIn(t, dir)); diff != "" {
@@ -156,7 +156,7 @@ func TestRead(t *testing.T) {
 
 func collect(t *testing.T, dir string) (rows []replica.StoredRow, err error) {
 	t.Helper()
-	for x, err := range replica.StoredRows(t.Context(), dir) {
+	for x, err := range replica.StoredRows(t.Context(), dir, nil) {
 		if err != nil {
 			return rows, err
 		}

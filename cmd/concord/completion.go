@@ -129,7 +129,7 @@ func completeEdit(e *env) completer {
 // stored lists names in the store. Where it cannot be read there is nothing to
 // propose, and nobody to tell.
 func (e *env) stored(begun string) []string {
-	names, err := replica.StoredKeys(e.flags.store, begun, maxProposals)
+	names, err := replica.StoredKeys(e.flags.store, nil, begun, maxProposals)
 	if err != nil {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (i *inspector) store(ctx context.Context, dir string) error {
 	}
 	s := survey{kinds: map[string]*tallied{}, scopes: map[string]*inScope{}}
 	found := i.record == "" && i.scope == ""
-	for x, err := range replica.StoredRows(ctx, dir) {
+	for x, err := range replica.StoredRows(ctx, dir, nil) {
 		if locked, ok := errors.AsType[*replica.LockedError](err); ok {
 			return advise(err, "the store %s is open in %s; stop that first", shellQuote(dir), process(locked.PID))
 		}

@@ -61,7 +61,8 @@ const (
 	CodeUnsupported    Code = 13 // cannot be handled by this version
 	CodeInvalid        Code = 14 // contradicts the state or the schema
 	CodeUnavailable    Code = 15 // the sender could not read it from its store
-	codeCount               = 16
+	CodeInbox          Code = 16 // the receiver's application has not let it in yet
+	codeCount               = 17
 	maxWireCode             = 1<<16 - 1
 )
 
@@ -82,6 +83,7 @@ var (
 	ErrUnsupported    = errors.New("session: not supported by the receiver")
 	ErrInvalid        = errors.New("session: the change is not valid")
 	ErrUnavailable    = errors.New("session: the change could not be read")
+	ErrInbox          = errors.New("session: the change is in the inbox")
 )
 
 var codeTable = [codeCount]struct {
@@ -104,6 +106,7 @@ var codeTable = [codeCount]struct {
 	CodeUnsupported:    {"unsupported", ErrUnsupported},
 	CodeInvalid:        {"invalid", ErrInvalid},
 	CodeUnavailable:    {"unavailable", ErrUnavailable},
+	CodeInbox:          {"inbox", ErrInbox},
 }
 
 // String is the code's name, or its number when this version does not know it.
