@@ -42,13 +42,14 @@ const (
 	actionDelete = "delete"
 	actionChange = "change" // in a way that is not told
 
-	actionRecount = "recount"
-	actionOpen    = "open"
-	actionPropose = "propose"
-	actionApprove = "approve"
-	actionDecline = "decline"
-	actionSettle  = "settle"
-	actionRestamp = "restamp"
+	actionRecount  = "recount"
+	actionOpen     = "open"
+	actionTransfer = "transfer"
+	actionPropose  = "propose"
+	actionApprove  = "approve"
+	actionDecline  = "decline"
+	actionSettle   = "settle"
+	actionRestamp  = "restamp"
 )
 
 // words says it for people.

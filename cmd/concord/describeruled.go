@@ -52,6 +52,11 @@ func (x *described) ruledWords() string {
 		return fmt.Sprintf("counted %d as of %s", v.Count, showTime(v.asOf.Time()))
 	case opened:
 		return fmt.Sprintf("opened between %d and %d, at %s", v.Least, v.Most, v.Value)
+	case given:
+		if v.Down > 0 {
+			return fmt.Sprintf("gave replica %s the rights to take away %d", v.to.Replica.String()[:8], v.Down)
+		}
+		return fmt.Sprintf("gave replica %s the rights to add %d", v.to.Replica.String()[:8], v.Up)
 	case moved:
 		return fmt.Sprintf("moved the stamps of changes %d to %d of %v back by %v", v.From, v.To, v.restamp.Origin, v.restamp.Back)
 	case settledTo:
@@ -110,7 +115,46 @@ func (d *describer) bounded(path []string) {
 		d.tell(path, crdt.TypeBounded, actionOpen, opened{b.Least, b.Most, b.Value.String()})
 		return
 	}
-	d.tell(path, crdt.TypeBounded, actionChange, nil)
+	before := map[clock.Origin]crdt.Ledger{}
+	for _, l := range d.before.field(path, crdt.TypeBounded).Ledgers() {
+		before[l.Origin] = l
+	}
+	told := len(d.out)
+	for _, l := range d.after.field(path, crdt.TypeBounded).Ledgers() {
+		if l.Origin == d.dot.Origin {
+			old := before[l.Origin]
+			d.ledger(path, &old, &l)
+		}
+	}
+	if len(d.out) == told {
+		d.tell(path, crdt.TypeBounded, actionChange, nil)
+	}
+}
+
+// given are rights that were given away.
+type given struct {
+	To   string `json:"to"`
+	Up   uint64 `json:"up"`
+	Down uint64 `json:"down"`
+	to   clock.Origin
+}
+
+func (d *describer) ledger(path []string, before, after *crdt.Ledger) {
+	up, down := after.Up-before.Up, after.Down-before.Down
+	if up != down {
+		by := new(big.Int).SetUint64(up)
+		d.tell(path, crdt.TypeBounded, actionAdd, by.Sub(by, new(big.Int).SetUint64(down)))
+	}
+	for _, g := range after.Given {
+		for _, old := range before.Given {
+			if old.To == g.To {
+				g.Up, g.Down = g.Up-old.Up, g.Down-old.Down
+			}
+		}
+		if g.Up > 0 || g.Down > 0 {
+			d.tell(path, crdt.TypeBounded, actionTransfer, given{jsonOrigin(g.To), g.Up, g.Down, g.To})
+		}
+	}
 }
 
 // proposals tells what was proposed, and the verdicts with what they are on.
