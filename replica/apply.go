@@ -20,7 +20,7 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	r.agreed = in.Agreed
 	verdicts := make([]session.Verdict, len(in.Changes))
-	if !r.space.takes(class(r.options.Policy.Priority(in.Scope))) {
+	if !r.space.takes(class(r.priority(in.Scope))) {
 		r.mu.Unlock()
 		for i := range verdicts {
 			verdicts[i] = refused(session.CodeQuota, "the disk is full")
@@ -41,6 +41,9 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	if err == nil {
 		err = r.takeEarly(in.Scope)
+	}
+	if err == nil {
+		err = r.reconsider()
 	}
 	b := r.commits.current
 	r.mu.Unlock()
@@ -175,6 +178,12 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 	}
 	opens := make([]*open, 0, len(c.Parts))
 	fault := floorFault
+	code = session.CodeInvalid
+	if fault == nil {
+		if code, fault = r.policyFault(name, c); waitsFor(code) {
+			return wait(code, nil, fault.Error())
+		}
+	}
 	for i := range c.Parts {
 		p := &c.Parts[i]
 		o, err := r.record(s, name, p.Key)
@@ -186,7 +195,7 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		}
 		opens = append(opens, o)
 		if fault == nil {
-			fault = o.record.Check(c, p)
+			code, fault = session.CodeInvalid, o.record.Check(c, p)
 		}
 	}
 	switch {
@@ -197,7 +206,7 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 	}
 	e.opens, e.fate = opens, Applied
 	if fault != nil {
-		e.fate, e.code, e.reason = Rejected, session.CodeInvalid.String(), fault.Error()
+		e.fate, e.code, e.reason = Rejected, code.String(), fault.Error()
 	}
 	return nil, nil
 }
@@ -225,15 +234,11 @@ func (r *Replica) land(e *entry, w *waiter) []Event {
 	return events
 }
 
-// checkWrite refuses what the policy does not allow. It looks at what is written
-// here and not at what arrives: replicas may run with different policies, and a
-// verdict that hangs on the receiver would tear their states apart.
+// checkWrite refuses what the policy in force does not allow. What arrives is held
+// against the version that it cites, see [Replica.policyFault].
 func (r *Replica) checkWrite(scope string, c *crdt.Change) error {
-	rule := r.collectionRule(collectionOf(scope)).Collection()
-	for i := range c.Parts {
-		if err := rule.CheckWrite(&c.Parts[i], c.Author.Role); err != nil {
-			return fmt.Errorf("record %q: %w", c.Parts[i].Key, err)
-		}
+	if isSystemScope(scope) {
+		return nil
 	}
-	return nil
+	return checkParts(r.policy(), scope, c)
 }

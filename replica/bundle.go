@@ -46,13 +46,13 @@ func (r *Replica) export(ctx context.Context, w io.Writer, o ExportOptions) (Clo
 	}
 	slices.SortFunc(status.Scopes, func(a, b session.ScopeStatus) int { return strings.Compare(a.Name, b.Name) })
 	self := r.Origin()
-	out, err := session.NewBundleWriter(w, session.BundleHead{From: self, Wall: clock.NewStamp(r.wall(), 0), Policy: r.options.Policy.Digest()})
+	out, err := session.NewBundleWriter(w, session.BundleHead{From: self, Wall: clock.NewStamp(r.wall(), 0), Policy: r.active.Load().digest})
 	if err != nil {
 		return nil, err
 	}
 	at := Clocks{}
 	for _, s := range status.Scopes {
-		if !session.Wishes(o.Scopes, s.Name) {
+		if !session.Wishes(withPolicies(o.Scopes), s.Name) {
 			continue
 		}
 		at[s.Name] = s.Stored

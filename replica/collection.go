@@ -125,7 +125,7 @@ func (c *Collection) update(ctx context.Context, key string, create bool, edit f
 	if err := c.check(key); err != nil {
 		return err
 	}
-	err := c.r.transact(ctx, c.r.options.Policy.Scope(c.name, key), func(tx *Tx) error {
+	err := c.r.transact(ctx, c.r.policy().Scope(c.name, key), func(tx *Tx) error {
 		p, err := tx.Record(key)
 		if err != nil {
 			return err
@@ -160,9 +160,6 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 		c.r.mu.Lock()
 		v, err = c.view(key)
 		c.r.mu.Unlock()
-	}
-	if err == nil && !v.Exists {
-		err = ErrNotFound
 	}
 	if err != nil {
 		return View{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
@@ -203,7 +200,7 @@ func (c *Collection) look(ctx context.Context, key string, f func(*open)) error 
 	if err := c.r.usable(); err != nil {
 		return err
 	}
-	name := c.r.options.Policy.Scope(c.name, key)
+	name := c.r.policy().Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err != nil {
 		return fmt.Errorf("%s/%s: %w", c.name, key, err)
@@ -219,31 +216,45 @@ func (c *Collection) cached(key string) (v View, hit bool, err error) {
 	if err := c.r.usable(); err != nil {
 		return View{}, true, err
 	}
-	o := c.r.cache.get(cacheKey{c.r.options.Policy.Scope(c.name, key), key})
+	o := c.r.cache.get(cacheKey{c.r.policy().Scope(c.name, key), key})
 	if o == nil {
 		return View{}, false, nil
 	}
-	return c.viewOf(o), true, nil
+	switch err := c.r.hiddenCached(c.name, o); {
+	case errors.Is(err, errFar):
+		return View{}, false, nil
+	case err != nil:
+		return View{}, true, err
+	}
+	v, err = c.viewOf(o)
+	return v, true, err
 }
 
-// view reads a record whether it exists or not. The caller holds r.mu.
+// view reads a record. The caller holds r.mu for writing.
 func (c *Collection) view(key string) (View, error) {
 	if err := c.r.usable(); err != nil {
 		return View{}, err
 	}
-	name := c.r.options.Policy.Scope(c.name, key)
+	name := c.r.policy().Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
+	if err == nil {
+		err = c.r.hiddenHere(c.name, o)
+	}
 	if err != nil {
 		return View{}, err
 	}
-	return c.viewOf(o), nil
+	return c.viewOf(o)
 }
 
-func (c *Collection) viewOf(o *open) View {
-	return View{
+func (c *Collection) viewOf(o *open) (View, error) {
+	v := View{
 		RecordView: merge.View(o.record, c.r.collectionRule(c.name)),
 		Collection: c.name, Key: o.key, Version: versionOf(o.record),
 	}
+	if !v.Exists {
+		return View{}, ErrNotFound
+	}
+	return v, nil
 }
 
 // scopeNames lists the scopes that hold records of the collection, in order.
@@ -260,8 +271,8 @@ func (c *Collection) scopeNames() []string {
 	return names
 }
 
-// Keys yields the keys of the records that exist, in order within each scope.
-// It reads headers only. The sequence may be used again; while it runs it holds a
+// Keys yields the keys of the records that are shown, in order within each scope.
+// It reads headers only, and of children the records and their parents. The sequence may be used again; while it runs it holds a
 // read transaction of the store open, and does not see later writes.
 //
 // It ends at the first error. A record whose header is damaged is yielded, since
@@ -277,7 +288,7 @@ func (c *Collection) Keys(ctx context.Context) iter.Seq2[string, error] {
 			stopped := false
 			if err == nil {
 				err = c.r.store.at(func(v reader) error {
-					return keysIn(ctx, v, s, func(key string) bool {
+					return keysIn(ctx, v, s, c.isListed, func(key string) bool {
 						stopped = !yield(key, nil)
 						return !stopped
 					})
@@ -294,9 +305,17 @@ func (c *Collection) Keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// keysIn gives the keys of a scope's live records to yield, until it returns
-// false, and compares their number with the scope's tally.
-func keysIn(ctx context.Context, v reader, s *scope, yield func(string) bool) error {
+// isListed reports whether a record with a header is shown.
+func (c *Collection) isListed(key string, h *header) (bool, error) {
+	if !h.live || !h.child && !c.r.collectionRule(c.name).Collection().Parent.Required {
+		return h.live, nil
+	}
+	return c.isShown(key)
+}
+
+// keysIn gives the keys of a scope's records that are listed to yield, until it
+// returns false, and compares their number with the scope's tally.
+func keysIn(ctx context.Context, v reader, s *scope, listed func(string, *header) (bool, error), yield func(string) bool) error {
 	sum, serr := readSum(v, s)
 	if serr != nil && !errors.Is(serr, ErrCorrupt) {
 		return serr
@@ -314,8 +333,14 @@ func keysIn(ctx context.Context, v reader, s *scope, yield func(string) bool) er
 		if isScopeKey(string(row.key[len(prefix):])) {
 			continue
 		}
-		h, err := decodeHeader(row.key, row.value)
-		if (err != nil || h.live) && !yield(string(row.key[len(prefix):])) {
+		key := string(row.key[len(prefix):])
+		shown := true // as far as can be told
+		if h, err := decodeHeader(row.key, row.value); err == nil {
+			if shown, err = listed(key, h); err != nil {
+				return err
+			}
+		}
+		if shown && !yield(key) {
 			return nil
 		}
 	}
@@ -359,7 +384,7 @@ func collectionOf(scope string) string {
 
 // collectionRule are the rules of a collection; nil if it has none.
 func (r *Replica) collectionRule(name string) *merge.CollectionRules {
-	c, err := r.rules.Collection(name)
+	c, err := r.active.Load().rules.Collection(name)
 	if err != nil {
 		return nil
 	}

@@ -77,6 +77,9 @@ func (r *Replica) enter(g *group, e *entry) {
 	if e.fate == Applied {
 		s.maxed = max(s.maxed, s.moved.Correct(dot, e.change.Stamp, nil))
 		r.decided(s, e.change, e.hash.Digest())
+		if s.name == policyScope {
+			r.learned(e.change)
+		}
 	}
 }
 

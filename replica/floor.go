@@ -279,6 +279,10 @@ func (r *Replica) foldsOf(s *scope) (folds []fold, err error) {
 }
 
 // foldRules are those of the policy that a mark names.
-func (r *Replica) foldRules(s *scope, _ *crdt.Mark) crdt.FoldRules {
-	return crdt.FoldRules{Delete: r.deletePolicy(s)}
+func (r *Replica) foldRules(s *scope, m *crdt.Mark) crdt.FoldRules {
+	p := r.policy()
+	if v := r.policies.byCite[m.Policy]; v != nil {
+		p = v.policy
+	}
+	return crdt.FoldRules{Delete: p.Collections[collectionOf(s.name)].Delete}
 }

@@ -52,7 +52,7 @@ func (c *Collection) newest(key string) (*scope, place, error) {
 	}
 	c.r.mu.RLock()
 	err := c.r.usable()
-	s := c.r.scopes[c.r.options.Policy.Scope(c.name, key)]
+	s := c.r.scopes[c.r.policy().Scope(c.name, key)]
 	c.r.mu.RUnlock()
 	if err != nil || s == nil {
 		return nil, place{}, orNotFound(err)

@@ -33,7 +33,7 @@ func (c *Collection) Read(ctx context.Context, key string, f func(*crdt.Record) 
 	if err := c.r.usable(); err != nil {
 		return err
 	}
-	name := c.r.options.Policy.Scope(c.name, key)
+	name := c.r.policy().Scope(c.name, key)
 	o, err := c.r.record(c.r.scopes[name], name, key)
 	if err == nil {
 		err = f(o.record)
@@ -390,6 +390,7 @@ func StoredKeys(dir string, encryption []byte, prefix string, most int) (names [
 		for number, scope := range namesIn(s).scopes {
 			of := collectionOf(scope)
 			switch {
+			case isSystemScope(scope):
 			case !within && strings.HasPrefix(of, prefix):
 				names = append(names, of)
 			case within && of == collection:

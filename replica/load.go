@@ -151,7 +151,9 @@ func (r *Replica) writeRecord(g *group, s *scope, o *open) {
 	if o.header.wantsSnapshot() {
 		r.snapshot(s, o, g)
 	}
-	o.header.live = len(o.record.Live(r.deletePolicy(s))) > 0
+	policy := r.deletePolicy(s)
+	o.header.live = len(o.record.Live(policy)) > 0
+	o.header.child = o.header.live && isChild(o.record, policy)
 	h := o.header
 	h.vector, h.heads, h.births = *o.record.Vector(), o.record.Heads(), o.record.Births()
 	key := recordKey(rowHeader, s.number, o.key)

@@ -39,7 +39,7 @@ func (r *Replica) load() error {
 		}
 	}
 	r.durable = r.seq // what was read is in the store
-	return nil
+	return r.loadPolicies()
 }
 
 func numberOf(key []byte) uint32 {

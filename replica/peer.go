@@ -43,7 +43,7 @@ func (r *Replica) statusOf(s *scope) session.ScopeStatus {
 	switch {
 	case s.status == nil:
 		s.status = &session.ScopeStatus{
-			Name: s.name, Class: class(r.options.Policy.Priority(s.name)),
+			Name: s.name, Class: class(r.priority(s.name)),
 			Stored: s.stored.Clone(), Applied: s.appliedToAll(),
 			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains),
 		}

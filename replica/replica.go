@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,12 +25,15 @@ import (
 type Replica struct {
 	path    string
 	options Options
-	rules   *merge.Rules // of the policy
 	log     hclog.Logger
 	store   store
 	sideIO  sideFile
 
+	active atomic.Pointer[governing]
+
 	mu       sync.RWMutex
+	policies *policyTree
+	ruled    bool // a version of the policy has come since [Replica.reconsider]
 	side     *side
 	origin   clock.Origin
 	hlc      *clock.HLC
@@ -70,18 +74,19 @@ func Open(dir string, o Options) (*Replica, error) {
 		return nil, err
 	}
 	o.defaults()
-	rules, findings := o.Policy.Compile(o.Functions)
+	_, findings := o.Policy.Compile(o.Functions)
 	if err := findings.Err(); err != nil {
 		return nil, fmt.Errorf("replica: %w", err)
 	}
 	r := &Replica{
 		path:    dir,
 		options: o,
-		rules:   rules,
 		log:     o.Logger.Named("replica"),
 		cache:   newCache(o.CacheBytes),
 	}
 	r.commits.current = &batch{}
+	r.policies = newPolicyTree(&r.options.Policy)
+	r.govern()
 	if err := r.openStore(); err != nil {
 		return nil, err
 	}
@@ -229,6 +234,7 @@ func (r *Replica) scope(name string, g *group) *scope {
 	}
 	s := newScope(name, r.numbers)
 	s.absence.known = true
+	s.listed = r.deletePolicyOf(name)
 	key := numberKey(rowScope, r.numbers)
 	*g = append(*g, row{key, encodePlain(key, []byte(name))})
 	r.numbers++
@@ -280,8 +286,9 @@ func (r *Replica) Origin() clock.Origin {
 // Path is the directory that the replica was opened in.
 func (r *Replica) Path() string { return r.path }
 
-// Policy is the policy that the replica was opened with. It must not be modified.
-func (r *Replica) Policy() merge.Policy { return r.options.Policy }
+// Policy is the policy in force: the last version that was activated, or the one
+// that the replica was opened with. It must not be modified.
+func (r *Replica) Policy() merge.Policy { return *r.policy() }
 
 // wall is the wall clock.
 func (r *Replica) wall() time.Time { return r.options.Wall() }
@@ -292,7 +299,9 @@ func (r *Replica) Collections() []string {
 	defer r.mu.RUnlock()
 	var names []string
 	for name := range r.scopes {
-		names = append(names, collectionOf(name))
+		if !isSystemScope(name) {
+			names = append(names, collectionOf(name))
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -144,6 +144,7 @@ func readHash(r *codec.Reader) (h crdt.Hash) {
 // and the decision whether to load it need no more.
 type header struct {
 	live     bool      // some birth is not deleted
+	child    bool      // and it names a parent, which says whether the record is shown
 	digest   crdt.Hash // of the record's normal form
 	last     place     // the change entered last
 	lastSeq  uint64
@@ -160,7 +161,7 @@ type header struct {
 func (h *header) encode(key []byte) []byte {
 	w := codec.NewWriter(make([]byte, 0, 192))
 	w.Byte(rowVersion)
-	w.Bool(h.live)
+	w.Byte(h.existence())
 	w.Raw(h.digest[:])
 	w.Uvarint(uint64(h.last.origin))
 	w.Uvarint(h.last.n)
@@ -176,6 +177,26 @@ func (h *header) encode(key []byte) []byte {
 	t.Write(w)
 	w.Raw(body.Bytes())
 	return seal(w, key)
+}
+
+// existence is 0 for a record that does not exist, 1 for one that does, and 2 for
+// one that does and has a parent.
+func (h *header) existence() byte {
+	switch {
+	case h.live && h.child:
+		return 2
+	case h.live:
+		return 1
+	}
+	return 0
+}
+
+func readExistence(r *codec.Reader) (live, child bool) {
+	b := r.Byte()
+	if b > 2 {
+		r.Fail("existence", codec.ErrMalformed)
+	}
+	return b > 0, b == 2
 }
 
 func writeDots(w *codec.Writer, t *clock.Table, ds []clock.Dot) {
@@ -203,7 +224,9 @@ func decodeHeader(key, value []byte) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &header{live: r.Bool(), digest: readHash(r)}
+	h := &header{}
+	h.live, h.child = readExistence(r)
+	h.digest = readHash(r)
 	h.last = readPlace(r)
 	h.lastSeq, h.snapshot, h.size, h.tail = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
 	t := clock.ReadTable(r, crdt.MaxOrigins)

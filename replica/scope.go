@@ -30,6 +30,7 @@ type scope struct {
 	moved   *crdt.Restamps       // and the restamps
 	settled uint64               // by which mark all records are folded
 	after   string               // up to where those of the next one are
+	listed  crdt.DeletePolicy    // by which headers say whether records exist
 }
 
 func newScope(name string, number uint32) *scope {

@@ -93,7 +93,7 @@ func (r *Replica) settle(ctx context.Context, name string, members []clock.Repli
 	if !ok {
 		return out, b, nil
 	}
-	m.Steward = r.origin.Replica
+	m.Steward, m.Policy = r.origin.Replica, r.active.Load().version.cite
 	b, err = r.change(name, func(tx *Tx) error { return tx.decide(func(e *Record) error { return e.Settle(m) }) }, nil)
 	if err != nil {
 		return out, b, err

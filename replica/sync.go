@@ -101,8 +101,8 @@ func (r *Replica) newCore(o SyncOptions) (*session.Core, error) {
 		return nil, err
 	}
 	c := o.Session
-	c.Direction, c.Scopes, c.Live = o.Direction, o.Scopes, o.Live
-	c.PolicyDigest = r.options.Policy.Digest()
+	c.Direction, c.Scopes, c.Live = o.Direction, withPolicies(o.Scopes), o.Live
+	c.PolicyDigest = r.active.Load().digest
 	c.Self = r.Origin()
 	c.Wall = r.options.Wall
 	if err := c.Validate(); err != nil {

@@ -91,7 +91,7 @@ func (tx *Tx) Record(key string) (*Record, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
-	if want := tx.r.options.Policy.Scope(collectionOf(tx.name), key); want != tx.name {
+	if want := tx.r.policy().Scope(collectionOf(tx.name), key); want != tx.name {
 		return nil, fmt.Errorf("replica: record %q belongs to scope %q, the change to %q; a change cannot span scopes", key, want, tx.name)
 	}
 	return tx.open(key)
@@ -193,6 +193,11 @@ func (r *Replica) change(name string, edit func(*Tx) error, made func(*open)) (b
 	if err := r.renewed(); err != nil {
 		return nil, err
 	}
+	if !isSystemScope(name) {
+		if err := r.publish(); err != nil {
+			return nil, err
+		}
+	}
 	s := r.scopes[name]
 	tx := &Tx{r: r, scope: s, name: name, dot: r.newDot(s),
 		author: crdt.Author{Actor: r.options.Actor, Role: r.options.Role}}
@@ -270,6 +275,9 @@ func (tx *Tx) finish() (c *crdt.Change, altered []*Record, err error) {
 	}
 	if err := c.Author.Check(); err != nil {
 		return nil, nil, fmt.Errorf("replica: %w", err)
+	}
+	if !isSystemScope(tx.name) {
+		c.Author.Policy = tx.r.active.Load().version.cite
 	}
 	if err := tx.r.checkWrite(tx.name, c); err != nil {
 		return nil, nil, err
