@@ -70,7 +70,11 @@ func completeArguments(e *env, c *cobra.Command) {
 		c.ValidArgsFunction = completeEdit(e)
 	case "export":
 		c.ValidArgsFunction = completeCollections(e, -1)
-	case "watch":
+	case "settle":
+		c.ValidArgsFunction = completeCollections(e, -1)
+	case "restamp":
+		c.ValidArgsFunction = completeCollections(e, 1)
+	case "quarantine", "watch":
 		c.ValidArgsFunction = completeCollections(e, 1)
 	case "serve", "sync", "undelete":
 		c.ValidArgsFunction = cobra.NoFileCompletions
@@ -129,7 +133,11 @@ func completeEdit(e *env) completer {
 // stored lists names in the store. Where it cannot be read there is nothing to
 // propose, and nobody to tell.
 func (e *env) stored(begun string) []string {
-	names, err := replica.StoredKeys(e.flags.store, nil, begun, maxProposals)
+	key, err := e.storeKey()
+	if err != nil {
+		return nil
+	}
+	names, err := replica.StoredKeys(e.flags.store, key, begun, maxProposals)
 	if err != nil {
 		return nil
 	}

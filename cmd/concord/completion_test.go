@@ -30,6 +30,10 @@ func TestCompletion(t *testing.T) {
 		{[]string{"watch", ""}, []string{"patients", "visits"}},
 		{[]string{"watch", "visits", ""}, nil},
 		{[]string{"undelete", ""}, nil},
+		{[]string{"settle", "pat"}, []string{"patients"}},
+		{[]string{"restamp", "pat"}, []string{"patients"}},
+		{[]string{"restamp", "patients", ""}, nil},
+		{[]string{"quarantine", "patients", ""}, nil},
 		{[]string{"completion", "z"}, []string{"zsh"}},
 		{[]string{"unde"}, []string{"undelete"}},
 	} {

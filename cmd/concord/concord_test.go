@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	for _, v := range []string{storeVariable, actorVariable, roleVariable, durabilityVariable} {
+	for _, v := range []string{storeVariable, actorVariable, roleVariable, durabilityVariable, policyVariable, keyVariable} {
 		os.Unsetenv(v)
 	}
 	os.Exit(m.Run())

@@ -60,7 +60,7 @@ func (x *described) ruledWords() string {
 	case moved:
 		return fmt.Sprintf("moved the stamps of changes %d to %d of %v back by %v", v.From, v.To, v.restamp.Origin, v.restamp.Back)
 	case settledTo:
-		return fmt.Sprintf("settled the scope, for the %s time, up to %s", ordinal(v.Number), plain(v.mark.Cut.String()))
+		return fmt.Sprintf("settled the scope, for the %s time, up to %s", ordinal(v.Number), v.mark.Cut.String())
 	}
 	of := ""
 	if x.value != nil {

@@ -255,3 +255,7 @@ func proposedValues(ps []crdt.Proposed) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+func hasPrefixFold(s, prefix string) bool {
+	return prefix != "" && len(prefix) <= len(s) && strings.EqualFold(s[:len(prefix)], prefix)
+}

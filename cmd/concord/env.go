@@ -27,6 +27,8 @@ type env struct {
 // globalFlags are the flags of the root command.
 type globalFlags struct {
 	store      string
+	policy     string
+	key        string
 	actor      string
 	role       string
 	durability string
@@ -40,12 +42,16 @@ const (
 	actorVariable      = "CONCORD_ACTOR"
 	roleVariable       = "CONCORD_ROLE"
 	durabilityVariable = "CONCORD_DURABILITY"
+	policyVariable     = "CONCORD_POLICY"
+	keyVariable        = "CONCORD_KEY"
 
 	defaultStore = "concord-store"
 )
 
 func (f *globalFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.store, "store", fromEnvironment(storeVariable, defaultStore), "`directory` of the store")
+	fs.StringVar(&f.policy, "policy", fromEnvironment(policyVariable, ""), "`file` of the policy that the store is opened with; without it, the one that init keeps with the store")
+	fs.StringVar(&f.key, "key", fromEnvironment(keyVariable, ""), "`file` with the key of an encrypted store: 16, 24 or 32 bytes, or as many in hexadecimal")
 	fs.StringVar(&f.actor, "actor", fromEnvironment(actorVariable, ""), "`name` of who writes")
 	fs.StringVar(&f.role, "role", fromEnvironment(roleVariable, ""), "`role` in which they write")
 	fs.StringVar(&f.durability, "durability", fromEnvironment(durabilityVariable, "synced"),
@@ -72,6 +78,18 @@ func (e *env) options() (replica.Options, error) {
 	default:
 		return o, usageErrorf("--durability is %q; use synced or relaxed", e.flags.durability)
 	}
+	var err error
+	if o.Policy, err = e.storePolicy(); err != nil {
+		return o, err
+	}
+	if o.EncryptionKey, err = e.storeKey(); err != nil {
+		return o, err
+	}
+	s, err := readSettings(e.flags.store)
+	if err != nil {
+		return o, err
+	}
+	o.Steward = s.Steward
 	if e.flags.verbose {
 		o.Logger = hclog.New(&hclog.LoggerOptions{Name: "concord", Level: hclog.Debug, Output: e.stderr})
 	}
@@ -96,6 +114,9 @@ func (e *env) openReplica(o replica.Options) (*replica.Replica, error) {
 	r, err := replica.Open(e.flags.store, o)
 	if locked, ok := errors.AsType[*replica.LockedError](err); ok {
 		return nil, advise(err, "the store %s is open in %s; stop that, or sync with it if it serves", shellQuote(e.flags.store), process(locked.PID))
+	}
+	if errors.Is(err, replica.ErrKey) {
+		return nil, advise(err, "the store %s is encrypted, by another key than --key gives, or its files are damaged", shellQuote(e.flags.store))
 	}
 	return r, err
 }

@@ -32,8 +32,9 @@ func newInspectCommand(e *env) *cobra.Command {
   one direction of a session  its frames
   a change                    as it is stored and sent
 
-With --scope, show the records of a scope of a store; with --record, all rows of
-one record, and the changes in them.
+With --scope, show the records of a scope of a store, what was decided about the
+scope (settle marks, restamps), and what its members acknowledged; with --record,
+all rows of one record, and the changes in them. An encrypted store needs --key.
 
 Nothing is changed. A store that was not closed is read from a copy, which is
 removed afterwards.`,
@@ -266,23 +267,30 @@ func infoOf(c *crdt.Change, n, size int, fate replica.Fate) *replica.ChangeInfo 
 
 func (i *inspector) showPart(c *crdt.Change, n int, scope, indent string) {
 	p := &c.Parts[n]
-	record := plain(p.Key)
+	record := "record " + plain(p.Key)
+	if p.Key == crdt.ScopeKey {
+		record = "a decision about the scope itself"
+	}
 	if scope != "" {
 		record += " in " + plain(scope)
 	}
-	i.printf("%srecord %s\n", indent, record)
+	i.printf("%s%s\n", indent, record)
 	say := func(format string, args ...any) { i.printf("%s  "+format+"\n", append([]any{indent}, args...)...) }
-	if p.Birth != nil {
+	if p.Birth != nil && p.Key != crdt.ScopeKey {
 		say("made the record")
 	}
 	if p.Delete != nil {
-		say("deleted the record, as seen up to %s", plain(p.Delete.Seen.String()))
+		say("deleted the record, as seen up to %s", p.Delete.Seen.String())
 	}
 	if len(p.Restore) > 0 {
 		say("took back %s", dotNames(crdt.Dots(p.Restore)))
 	}
 	edits := newPast().describe(infoOf(c, n, 0, replica.Applied))
 	for _, x := range edits {
+		if p.Key == crdt.ScopeKey {
+			say("%s", x.words())
+			continue
+		}
 		say("%s (%v): %s", plain(joinPath(x.path)), x.kind, x.words())
 	}
 	if len(p.Heads) > 0 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica"
 )
 
@@ -44,9 +45,16 @@ func (i *inspector) store(ctx context.Context, dir string) error {
 	if ferr := i.front(dir, id, err); ferr != nil {
 		return ferr
 	}
+	encryption, err := i.storeKey()
+	if err != nil {
+		return err
+	}
 	s := survey{kinds: map[string]*tallied{}, scopes: map[string]*inScope{}}
 	found := i.record == "" && i.scope == ""
-	for x, err := range replica.StoredRows(ctx, dir, nil) {
+	for x, err := range replica.StoredRows(ctx, dir, encryption) {
+		if errors.Is(err, replica.ErrKey) {
+			return advise(err, "the store %s is encrypted, by another key than --key gives", shellQuote(dir))
+		}
 		if locked, ok := errors.AsType[*replica.LockedError](err); ok {
 			return advise(err, "the store %s is open in %s; stop that first", shellQuote(dir), process(locked.PID))
 		}
@@ -62,9 +70,7 @@ func (i *inspector) store(ctx context.Context, dir string) error {
 			err = i.row(&x)
 		case i.record == "" && i.scope != "" && x.Scope == i.scope:
 			found = true
-			if x.Kind == "header" {
-				err = i.recordLine(&x)
-			}
+			err = i.inScope(&x)
 		}
 		if err != nil {
 			return err
@@ -129,6 +135,7 @@ func (s *survey) add(x *replica.StoredRow) {
 	switch {
 	case x.Kind == "change":
 		in.changes++
+	case x.Record == crdt.ScopeKey:
 	case x.Header != nil && x.Header.Live:
 		in.records++
 	case x.Header != nil:
@@ -206,6 +213,32 @@ func (i *inspector) concerns(x *replica.StoredRow) bool {
 	return false
 }
 
+// inScope shows a row of a scope: its records, and what concerns the whole of it.
+func (i *inspector) inScope(x *replica.StoredRow) error {
+	switch {
+	case x.Kind == "header" && x.Record != crdt.ScopeKey:
+		return i.recordLine(x)
+	case x.Change != nil && slices.ContainsFunc(x.Change.Parts, func(p crdt.Part) bool { return p.Key == crdt.ScopeKey }):
+		return i.showWhole(x.Change, "", x.Bytes, x.Fate, "  ")
+	case x.Meta == nil:
+		return nil
+	case i.flags.json:
+		return i.printJSON(jsonRow(x))
+	}
+	switch x.Meta.Name {
+	case "ack":
+		for n := range x.Meta.Acknowledgements {
+			a := &x.Meta.Acknowledgements[n]
+			i.printf("  replica %v acknowledged %s\n", x.Meta.Member, a.Applied.String())
+		}
+	case "settled":
+		i.printf("  all records are folded by settle mark %d\n", x.Meta.Settled)
+	default:
+		i.printf("  a row %s about the scope, %s\n", plain(x.Meta.Name), showBytes(uint64(x.Bytes)))
+	}
+	return nil
+}
+
 // recordLine is a record in the list of a scope.
 func (i *inspector) recordLine(x *replica.StoredRow) error {
 	h := x.Header
@@ -276,6 +309,19 @@ func jsonRow(x *replica.StoredRow) map[string]any {
 	}
 	if x.Reason != "" {
 		out["reason"] = x.Reason
+	}
+	if m := x.Meta; m != nil {
+		out["name"] = m.Name
+		if m.Settled > 0 {
+			out["settled"] = m.Settled
+		}
+		if len(m.Acknowledgements) > 0 {
+			acks := []map[string]uint64{}
+			for n := range m.Acknowledgements {
+				acks = append(acks, jsonVector(&m.Acknowledgements[n].Applied))
+			}
+			out["member"], out["acknowledged"] = m.Member.String(), acks
+		}
 	}
 	if h := x.Header; h != nil {
 		out["header"] = map[string]any{

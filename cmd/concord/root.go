@@ -63,7 +63,9 @@ func newRoot(e *env) *cobra.Command {
 			newLogCommand(e), newRemoveCommand(e), newUndeleteCommand(e),
 		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e), newWatchCommand(e)}},
-		{"Store:", []*cobra.Command{newVerifyCommand(e), newBackupCommand(e)}},
+		{"Store:", []*cobra.Command{
+			newVerifyCommand(e), newBackupCommand(e), newQuarantineCommand(e), newSettleCommand(e), newRestampCommand(e),
+		}},
 		{"Files:", []*cobra.Command{newExportCommand(e), newImportCommand(e), newInspectCommand(e), newPolicyCommand(e), newCompletionCommand(e)}},
 		{"See it work:", []*cobra.Command{newDemoCommand(e), newReplayCommand(e), newScenarioCommand(e), newCrashCommand(e), newSimCommand(e)}},
 	} {
@@ -118,8 +120,8 @@ Exit codes:
 	for _, c := range exitCodes {
 		fmt.Fprintf(&b, "  %d  %s\n", c.code, c.help)
 	}
-	fmt.Fprintf(&b, "\nThe variables %s, %s, %s and\n%s set what their flags do not.",
-		storeVariable, actorVariable, roleVariable, durabilityVariable)
+	fmt.Fprintf(&b, "\nThe variables %s, %s, %s, %s,\n%s and %s set what their flags do not.",
+		storeVariable, policyVariable, keyVariable, actorVariable, roleVariable, durabilityVariable)
 	return b.String()
 }
 

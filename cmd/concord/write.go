@@ -108,6 +108,9 @@ func (e *env) change(ctx context.Context, name string, w *writeFlags, words stri
 			circumstances(p)
 			return do(p)
 		})
+		if errors.Is(err, merge.ErrNotEntitled) && e.flags.role == "" {
+			return advise(err, "%v; say in which role you write with --role", err)
+		}
 		if err != nil {
 			return err
 		}
