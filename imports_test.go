@@ -11,7 +11,7 @@ import (
 
 // rooms are the top-level folders that hold packages, lowest first. A package
 // imports only from its own room and from those below.
-var rooms = []string{"codec", "clock", "crdt", "merge", "replica", "proptest", "bench", "cmd"}
+var rooms = []string{"internal", "codec", "clock", "crdt", "merge", "replica", "proptest", "bench", "cmd"}
 
 // folders are the other top-level folders, each with what it is for.
 var folders = map[string]string{

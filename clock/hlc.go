@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // ErrExhausted reports that a clock stands at [MaxStamp] and has no stamp left.
@@ -93,7 +95,7 @@ func (c *HLC) Now() (Stamp, error) {
 		return 0, ErrExhausted
 	}
 	s := max(c.last.Next(), wall)
-	if c.persist != nil && s > c.bound {
+	if c.persist != nil && s > c.bound && !planted.Is(planted.BoundNotKept) {
 		bound := max(wall.Add(BoundAhead), s.Add(boundStep))
 		if err := c.persist(bound); err != nil {
 			return 0, fmt.Errorf("clock: make bound %v durable: %w", bound, err)
@@ -115,7 +117,7 @@ func (c *HLC) Now() (Stamp, error) {
 // Nothing is made durable by this. The observed stamp is durable with what was
 // applied, and NewHLC starts above it.
 func (c *HLC) Observe(s Stamp) {
-	if s > ceiling {
+	if s > ceiling || planted.Is(planted.StampNotObserved) {
 		return
 	}
 	c.mu.Lock()

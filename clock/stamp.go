@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Stamp is a time of a hybrid logical clock: 48 bits of milliseconds since 1970,
@@ -67,6 +69,9 @@ func (s Stamp) Time() time.Time { return time.UnixMilli(s.Milli()).UTC() }
 func (s Stamp) Next() Stamp {
 	if s == MaxStamp {
 		return s
+	}
+	if planted.Is(planted.LogicalWraps) && s.Logical() == maxLogical {
+		return s &^ maxLogical
 	}
 	return s + 1
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"unicode/utf8"
+
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Reader reads what a [Writer] wrote, from bytes that nobody vouches for.
@@ -143,7 +145,7 @@ func (r *Reader) uvarint(what string) uint64 {
 	case n < 0: // more than 64 bits
 		r.Fail(what, ErrMalformed)
 		return 0
-	case b[n-1] == 0: // a zero group on top: the same number has a shorter form
+	case b[n-1] == 0 && !planted.Is(planted.OverlongNumber): // a zero group on top: the same number has a shorter form
 		r.Fail(what, ErrNotCanonical)
 		return 0
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // ErrOverflow is returned by an addition that would take one replica's own
@@ -231,7 +232,7 @@ func (f CounterField) Add(by int64) error {
 			return false
 		}
 		m, _ := ed.state.metas.get(e.ID.Dot)
-		return e.ID.Dot == ed.dot || slices.Equal(m.Births, ed.births)
+		return e.ID.Dot == ed.dot || slices.Equal(m.Births, ed.births) || planted.Is(planted.OneRunOfCounter)
 	}
 	for _, e := range n.entries {
 		if own(e) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Editor makes one change to one state. What it does takes effect at once, so
@@ -100,7 +101,13 @@ type RecordEditor struct {
 // birth gets one by it. O(heads and births).
 func (r *Record) Edit(key string, o EditOptions) *RecordEditor {
 	e := &RecordEditor{rec: r, part: Part{Key: key, Heads: newRefs(&r.State, r.heads)}}
+	if planted.Is(planted.SkippedHead) && len(r.heads) > 1 {
+		e.part.Heads = e.part.Heads[1:]
+	}
 	live := r.live(o.Delete)
+	if planted.Is(planted.SingleBirth) && len(live) > 1 {
+		live = live[:1]
+	}
 	e.part.Births = newRefs(&r.State, live)
 	if len(live) == 0 {
 		e.part.Birth = &Birth{}
@@ -381,7 +388,7 @@ func (e *Editor) add(n *node, p *Patch, value []byte) {
 
 // sees reports whether the actor saw an entry, or made it by this change.
 func (e *Editor) sees(x Entry) bool {
-	return x.ID.Dot == e.dot || e.seen == nil || e.seen.Contains(x.ID.Dot)
+	return x.ID.Dot == e.dot || e.seen == nil || e.seen.Contains(x.ID.Dot) || planted.Is(planted.HeadsAsSupersedes)
 }
 
 // grow makes an entry of a grown shape that is kept as it is.

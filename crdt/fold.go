@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // base is what a record keeps of the changes that it no longer knows one by
@@ -68,7 +69,7 @@ func (r *Record) IsEmpty() bool { return r.IsPurged() && r.root.empty() }
 // Fold is O(changes and entries of the record).
 func (r *Record) Fold(f *Floor, rules FoldRules) {
 	cut := &f.Mark.Cut
-	if r.touches(cut) {
+	if r.touches(cut) && !planted.Is(planted.StampsNotFrozen) {
 		r.stamp(cut) // which freezes
 	}
 	r.floor = f
@@ -136,7 +137,11 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 func (r *Record) FoldTo(f *Floor, rules func(*Mark) FoldRules) {
 	for n := r.floor.Number() + 1; n <= f.Number(); n++ {
 		at := f.At(n)
-		r.Fold(at, rules(&at.Mark))
+		by := &at.Mark
+		if planted.Is(planted.PolicyOfReader) {
+			by = &f.Mark
+		}
+		r.Fold(at, rules(by))
 	}
 }
 
@@ -191,7 +196,7 @@ func (r *Record) endedIn(b clock.Dot, cut *clock.VersionVector, policy DeletePol
 		if cut != nil && !cut.Contains(d) || r.restoredIn(d, cut) {
 			continue
 		}
-		if !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) {
+		if !slices.ContainsFunc(x.Births, func(ref Ref) bool { return ref.Dot == b }) && !planted.Is(planted.WidenedDeletion) {
 			continue
 		}
 		if policy == UpdateWins && r.editedBeside(b, &x.Seen, cut) {
@@ -205,7 +210,7 @@ func (r *Record) endedIn(b clock.Dot, cut *clock.VersionVector, policy DeletePol
 // restoredIn reports whether someone took deletion d back.
 func (r *Record) restoredIn(d clock.Dot, cut *clock.VersionVector) bool {
 	for by, ds := range r.restores {
-		if (cut == nil || cut.Contains(by)) && slices.Contains(ds, d) {
+		if (cut == nil || cut.Contains(by) || planted.Is(planted.RestoresOfLater)) && slices.Contains(ds, d) {
 			return true
 		}
 	}
@@ -219,6 +224,9 @@ func (r *Record) editedBeside(b clock.Dot, seen, cut *clock.VersionVector) bool 
 	}
 	for o, rows := range r.metas.origins {
 		for i := len(rows) - 1; i >= 0 && rows[i].n > seen.Get(o); i-- {
+			if planted.Is(planted.LastEditAlone) && i < len(rows)-1 {
+				break
+			}
 			if cut != nil && rows[i].n > cut.Get(o) {
 				continue
 			}
@@ -335,7 +343,7 @@ func (r *Record) above(s clock.Stamp, heads []clock.Dot) clock.Stamp {
 			if r.base.top >= s {
 				s = r.base.top.Next()
 			}
-		} else if row, ok := r.metas.peek(h); ok && row.stamp >= s {
+		} else if row, ok := r.metas.peek(h); ok && row.stamp >= s && !planted.Is(planted.StampBelowHeads) {
 			s = row.stamp.Next()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Join takes over everything that o has applied. The records may be folded by
@@ -103,7 +104,7 @@ func (s *State) joinGrown(a, b *grown, o *State) {
 			delete(a.raw, id)
 		}
 	}
-	if o.floor.Number() > s.floor.Number() {
+	if o.floor.Number() > s.floor.Number() && !planted.Is(planted.SettledForgotten) {
 		a.settled = b.settled
 	}
 }

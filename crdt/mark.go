@@ -7,6 +7,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Mark is a settle mark: the steward's decision up to where the past of a scope
@@ -59,6 +60,17 @@ func (m *Mark) Check() error {
 		}
 	}
 	return nil
+}
+
+// Missing lists what a mark waits for before it folds: of each origin the first
+// change that lies in the cut and not in applied, in the order of their origins.
+func (m *Mark) Missing(applied *clock.VersionVector) (missing []clock.Dot) {
+	for o, n := range m.Cut.All() {
+		if have := applied.Get(o); have < n && !planted.Is(planted.MarkBeforeCut) {
+			missing = append(missing, clock.Dot{Origin: o, N: have + 1})
+		}
+	}
+	return missing
 }
 
 // Encode is the canonical form of a mark.
@@ -135,7 +147,7 @@ func (f *Floor) Raise(m *Mark, ref Ref) (*Floor, error) {
 		if !m.Cut.Covers(&f.Mark.Cut) {
 			return nil, fmt.Errorf("%w: the cut of mark %d does not cover the one before", ErrMarkChain, m.Number)
 		}
-		if f.Mark.Steward != ref.Dot.Origin.Replica {
+		if f.Mark.Steward != ref.Dot.Origin.Replica && !planted.Is(planted.TwoStewards) {
 			return nil, fmt.Errorf("%w: mark %d is by %v, and the steward is %v", ErrMarkChain, m.Number, ref.Dot.Origin.Replica, f.Mark.Steward)
 		}
 	}
@@ -238,7 +250,7 @@ func (f *Floor) NextMark(acks [][]Acknowledgement) (m *Mark, ok bool) {
 		}
 		lowered := false
 		for i, of := range acks {
-			if !of[at[i]].ownWithin(&cut) {
+			if !of[at[i]].ownWithin(&cut) && !planted.Is(planted.CutNotClosed) {
 				at[i]++
 				lowered = true
 			}

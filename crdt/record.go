@@ -8,6 +8,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Record is the state of one record: fields under one version vector, and its
@@ -55,7 +56,7 @@ var (
 func (r *Record) Missing(p *Part) (missing []clock.Dot) {
 	for _, refs := range p.references() {
 		for _, ref := range refs {
-			if !r.Contains(ref.Dot) {
+			if !r.Contains(ref.Dot) && !planted.Is(planted.HeadsIgnored) {
 				missing = append(missing, ref.Dot)
 			}
 		}
@@ -171,8 +172,13 @@ func (r *Record) ApplyVoid(c *Change, p *Part, digest uint32) bool {
 	if r.Contains(c.Dot) {
 		return false
 	}
-	r.advanceHeads(c.Dot, p.Heads)
+	if !planted.Is(planted.VoidBlocks) {
+		r.advanceHeads(c.Dot, p.Heads)
+	}
 	m := r.meta(c, p, digest)
+	if planted.Is(planted.VoidTakesEffect) {
+		return r.apply(c.Dot, 1, m, p.Patch, nil)
+	}
 	m.Births, m.Edits = nil, false
 	return r.apply(c.Dot, 1, m, nil, nil)
 }
@@ -190,9 +196,15 @@ func (r *Record) note(d clock.Dot, p *Part) {
 	}
 	if p.Delete != nil {
 		enter(&r.deletions, d, *p.Delete)
+		if planted.Is(planted.LocalPurge) {
+			r.births, r.born = nil, nil
+		}
 	}
 	if len(p.Restore) > 0 {
 		enter(&r.restores, d, Dots(p.Restore))
+		if planted.Is(planted.RestoreRemoves) {
+			clear(r.deletions)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt/rga"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // State is a causal composition of shapes: a tree of nodes under one causal
@@ -137,6 +138,11 @@ func (s *State) applyPatch(d clock.Dot, n *node, p *Patch, l *listener) {
 				s.remember(id)
 			}
 		}
+		if planted.Is(planted.WidenedRemoval) && len(p.Remove) > 0 {
+			for _, e := range slices.Clone(n.entries) {
+				n.remove(s, e.ID)
+			}
+		}
 		s.addEntries(n, p.Add, &ev)
 		l.tell(ev)
 	case Grown:
@@ -152,6 +158,9 @@ func (s *State) applyPatch(d clock.Dot, n *node, p *Patch, l *listener) {
 
 func (s *State) addEntries(n *node, es []Entry, ev *Event) {
 	for _, e := range es {
+		if planted.Is(planted.LoserDropped) && len(n.entries) > 0 && e.ID.Compare(n.entries[len(n.entries)-1].ID) < 0 {
+			continue
+		}
 		if !s.covers(e.ID) && n.insert(s, e) {
 			ev.Added = append(ev.Added, e)
 		}
@@ -191,7 +200,7 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 		s.joinKept(a, b, o, &ev)
 		a.entries = slices.DeleteFunc(a.entries, func(e Entry) bool {
 			_, both := b.find(e.ID)
-			if both || !o.covers(e.ID) {
+			if both || !o.covers(e.ID) || planted.Is(planted.JoinKeepsSuperseded) {
 				return false
 			}
 			ev.Removed = append(ev.Removed, e)
@@ -223,7 +232,9 @@ func (s *State) joinNode(a, b *node, o *State, l *listener) {
 
 // Contains reports whether the change named d is part of the state, or was
 // before a settle mark folded it. O(log n) for n writers.
-func (s *State) Contains(d clock.Dot) bool { return s.context.Contains(d) || s.floor.Covers(d) }
+func (s *State) Contains(d clock.Dot) bool {
+	return s.context.Contains(d) || s.floor.Covers(d) && !planted.Is(planted.FloorNotInJoins)
+}
 
 // Vector is the contiguous part of the causal context. It must not be modified,
 // and changes with the state; clone it to keep it.

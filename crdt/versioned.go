@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // A versioned field is one that a rule reads: its state is every write, whole,
@@ -102,7 +103,7 @@ func (s *State) joinKept(a, b *node, o *State, ev *Event) {
 		return !there && o.covers(k.ID)
 	})
 	for _, k := range b.kept {
-		if _, found := a.findKept(k.ID); found {
+		if _, found := a.findKept(k.ID); found && !planted.Is(planted.SupersedersLost) {
 			a.keep(k.Entry, k.by...)
 		} else if _, found := a.find(k.ID); found {
 			a.remove(s, k.ID)

@@ -3,7 +3,9 @@ package merge
 import (
 	"slices"
 
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Decider says what left one candidate.
@@ -104,8 +106,17 @@ func (r *FieldRules) resolve(set []Candidate, f *Facts, trace *[]StepReport) Res
 		n.left = append(n.left, i)
 	}
 	canonical := func(a, b int) int { return set[a].Compare(&set[b]) }
-	if !slices.IsSortedFunc(n.left, canonical) {
+	if !slices.IsSortedFunc(n.left, canonical) && !planted.Is(planted.TieByArrival) {
 		slices.SortFunc(n.left, canonical)
+	}
+	if last := len(set) - 1; planted.Is(planted.PairwiseFolding) && last > 1 {
+		first := r.resolve(set[:last], f, nil)
+		pair := r.resolve([]Candidate{set[max(first.Winner, 0)], set[last]}, f, nil)
+		if pair.Winner == 0 {
+			return first
+		}
+		pair.Winner = last
+		return pair
 	}
 	if !r.rule.Sticky {
 		n.dropSuperseded()
@@ -204,7 +215,7 @@ func (n *narrowing) keep(ok func(*Candidate) bool) {
 // dropSuperseded keeps the candidates that no other one supersedes. All of
 // them are superseded only in what no honest replicas wrote; then all stay.
 func (n *narrowing) dropSuperseded() {
-	if !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].SupersededBy) > 0 }) {
+	if planted.Is(planted.OverruledKept) || !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].SupersededBy) > 0 }) {
 		return
 	}
 	kept := make([]int, 0, len(n.left))
@@ -311,6 +322,9 @@ func (n *narrowing) key(s *compiledStep, at int, in *exprInputs) (Key, error) {
 		return s.program.key(in)
 	case StepGo:
 		return s.function(c, n.asked), nil
+	}
+	if planted.Is(planted.RuleReadsClock) {
+		return KeyOf(Later(clock.Stamp(planted.Wall()))), nil
 	}
 	return KeyOf(Later(c.Stamp)), nil
 }

@@ -3,9 +3,11 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -29,6 +31,10 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	}
 	var err error
 	for i := range in.Changes {
+		if s := r.scopes[in.Scope]; planted.Is(planted.ClocksJoinedHalf) && i > 0 && s != nil {
+			s.stored.Advance(in.Changes[i].Dot)
+			continue
+		}
 		if verdicts[i], err = r.receive(in.Scope, &in.Changes[i]); err != nil {
 			break
 		}
@@ -72,7 +78,7 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	if next := s.stored.Get(in.Dot.Origin) + 1; in.Dot.N != next {
 		return refused(session.CodeGap, "expected change %d of this origin, got %d", next, in.Dot.N), nil
 	}
-	if in.Before != s.chain(in.Dot.Origin) {
+	if in.Before != s.chain(in.Dot.Origin) && !planted.Is(planted.ForkTaken) {
 		return refused(session.CodeFork, "change %v follows another history than the one here", in.Dot), nil
 	}
 	if len(in.Encoded) > maxChangeBytes {
@@ -125,7 +131,7 @@ func (r *Replica) again(s *scope, in *session.Incoming) (session.Verdict, error)
 	if err != nil {
 		return session.Verdict{}, err
 	}
-	if crdt.HashOf(row.change) != in.Hash {
+	if crdt.HashOf(row.change) != in.Hash && !planted.Is(planted.OtherTakenAsSame) {
 		return refused(session.CodeFork, "another change is stored under %v", in.Dot), nil
 	}
 	return session.Verdict{Outcome: session.Duplicate}, nil
@@ -149,7 +155,13 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		w.boxed = true
 		return wait(session.CodeInbox, nil, held)
 	}
+	if planted.Is(planted.AheadClamped) {
+		c.Stamp = min(c.Stamp, max(clock.NewStamp(r.wall(), 0), s.maxed))
+	}
 	if clock.Ahead(s.moved.Correct(c.Dot, c.Stamp, nil), r.wall(), r.hlc.Last(), r.agreed, s.maxed) {
+		if planted.Is(planted.AheadClamped) {
+			c.Stamp = max(clock.NewStamp(r.wall(), 0), s.maxed)
+		}
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))
 	}
 	needs, code, floorFault := r.floorFault(s, c)
@@ -173,7 +185,10 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 			missing = append(missing, d)
 		}
 	}
-	if len(missing) > 0 {
+	if planted.Is(planted.ClocksApartLost) {
+		missing = slices.DeleteFunc(missing, s.stored.Contains)
+	}
+	if len(missing) > 0 && !planted.Is(planted.HeadsIgnored) {
 		return wait(session.CodeMissingHead, missing, fmt.Sprintf("waits for %v", missing[0]))
 	}
 	opens := make([]*open, 0, len(c.Parts))

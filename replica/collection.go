@@ -12,6 +12,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 	"github.com/concord-crdt/concord/merge"
 )
 
@@ -163,6 +164,11 @@ func (c *Collection) View(ctx context.Context, key string) (View, error) {
 	}
 	if err != nil {
 		return View{}, fmt.Errorf("%s/%s: %w", c.name, key, err)
+	}
+	for _, f := range v.Fields {
+		if planted.Is(planted.ViewWrittenBack) && f.Concurrent {
+			_ = c.Update(ctx, key, func(p *Record) error { return p.Register(f.Name).Set(f.Value) })
+		}
 	}
 	return v, nil
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // batch is a group of changes that reach the disk together. Whoever waits for
@@ -177,7 +178,9 @@ func (r *Replica) recover(cause error) {
 	later := r.commits.current
 	later.done, later.err = true, fmt.Errorf("replica: an earlier write failed: %w", cause)
 	r.commits.current = &batch{}
-	r.cache.clear()
+	if !planted.Is(planted.CacheKept) {
+		r.cache.clear()
+	}
 	r.returned = nil
 	if err := r.load(); err != nil {
 		r.broken = fmt.Errorf("replica: reload after a failed write: %w", err)

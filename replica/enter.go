@@ -7,6 +7,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // entry is a change on its way into the store.
@@ -29,7 +30,9 @@ func (r *Replica) enter(g *group, e *entry) {
 	s, dot := e.scope, e.change.Dot
 	num := r.number(dot.Origin, g)
 	r.seq++
-	r.touch(s)
+	if !planted.Is(planted.TallyNotKept) {
+		r.touch(s)
+	}
 	s.status = nil
 	rw := &changeRow{fate: e.fate, seq: r.seq, change: e.encoded}
 	if e.stored {
@@ -70,6 +73,9 @@ func (r *Replica) enter(g *group, e *entry) {
 	*g = append(*g, row{key, rw.encode(key)})
 	r.enterFate(g, e, num)
 	if e.fate == Waiting {
+		if planted.Is(planted.WaitingAsApplied) {
+			s.applied.Add(dot)
+		}
 		return
 	}
 	s.applied.Add(dot)

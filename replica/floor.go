@@ -62,13 +62,7 @@ func (s *scope) markFault(m *crdt.Mark, c *crdt.Change) ([]clock.Dot, session.Co
 	if _, err := s.floor.Raise(m, crdt.Ref{Dot: c.Dot}); err != nil {
 		return nil, session.CodeFork, err
 	}
-	var needs []clock.Dot
-	for o, n := range m.Cut.All() {
-		if have := s.applied.Vector().Get(o); have < n {
-			needs = append(needs, clock.Dot{Origin: o, N: have + 1})
-		}
-	}
-	if len(needs) > 0 {
+	if needs := m.Missing(s.applied.Vector()); len(needs) > 0 {
 		return needs, session.CodeMissingHead, fmt.Errorf("settle mark %d waits for %v, which lies in its cut", m.Number, needs[0])
 	}
 	return nil, session.CodeNone, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // binding is where an incarnation is at home: a machine, a directory, and a
@@ -117,7 +118,14 @@ func (r *Replica) bind(renewed bool) error {
 		if err != nil {
 			return err
 		}
+		if planted.Is(planted.CountedIncarnation) {
+			n = r.side.Incarnation + 1
+		}
 		r.side.Incarnation, r.side.Marks = n, map[string]uint64{}
+	}
+	if planted.Is(planted.SideFileNotWritten) && renewed {
+		r.origin = r.side.origin()
+		return nil
 	}
 	if err := r.sideIO.write(r.side); err != nil {
 		generation := r.side.Generation
@@ -143,7 +151,7 @@ func (r *Replica) newIncarnation() error {
 
 // renewed starts the new incarnation that is due. The caller holds r.mu.
 func (r *Replica) renewed() error {
-	if !r.renew {
+	if !r.renew || planted.Is(planted.ReusedDot) {
 		return nil
 	}
 	return r.newIncarnation()
@@ -172,12 +180,12 @@ func (r *Replica) startIncarnation() error {
 // n is new, and nothing when it is not. The caller does not hold r.mu.
 func (r *Replica) offer(scope string, o clock.Origin, n uint64) error {
 	r.mu.Lock()
-	if o != r.origin || r.side.Marks[scope] >= n {
+	if o != r.origin || r.side.Marks[scope] >= n || planted.Is(planted.OfferNotNoted) {
 		r.mu.Unlock()
 		return nil
 	}
 	r.mu.Unlock()
-	if r.options.Durability == Relaxed {
+	if r.options.Durability == Relaxed && !planted.Is(planted.OfferBeforeSync) {
 		if err := r.store.sync(); err != nil {
 			return err
 		}

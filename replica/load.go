@@ -9,6 +9,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // record returns a record of a scope, from the cache or from its rows; empty
@@ -176,6 +177,9 @@ func (r *Replica) snapshot(s *scope, o *open, g *group) {
 		}
 	}
 	o.header.snapshot, o.header.size, o.header.tail = o.header.lastSeq, uint64(len(b)), 0
+	if planted.Is(planted.SnapshotOfPast) {
+		o.header.snapshot++
+	}
 	o.header.folded = false
 	for i := 0; len(b) > 0; i++ {
 		n := min(len(b), snapshotPart)

@@ -9,6 +9,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Tx is one change over several records of a scope: all of it applies, or
@@ -168,7 +169,7 @@ func (r *Replica) transact(ctx context.Context, name string, edit func(*Tx) erro
 		return err
 	}
 	b, err := r.locked(name, edit, made)
-	if err != nil || b == nil {
+	if err != nil || b == nil || planted.Is(planted.AcknowledgedEarly) {
 		return err
 	}
 	return r.await(b)

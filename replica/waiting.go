@@ -6,6 +6,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // waiter is a change that is stored and not applied.
@@ -100,6 +101,9 @@ func (w *waiting) remove(d clock.Dot) {
 func (w *waiting) met(d clock.Dot, applied *clock.Context) {
 	free := w.on[d]
 	delete(w.on, d)
+	if planted.Is(planted.WaitingForgotten) {
+		return
+	}
 	for _, f := range free {
 		x := w.changes[f]
 		next := slices.IndexFunc(x.needs, func(n clock.Dot) bool { return !applied.Contains(n) })

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // sequence is the engine: the elements in order, what is known of each origin,
@@ -111,8 +112,11 @@ func (s *sequence) compareOrigins(a, b uint32) int {
 // before reports whether the id of element a is smaller than that of b: by
 // origin, then number.
 func (s *sequence) before(a, b key) bool {
-	if c := s.compareOrigins(uint32(a>>32), uint32(b>>32)); c != 0 {
+	if c := s.compareOrigins(uint32(a>>32), uint32(b>>32)); c != 0 && !planted.Is(planted.TieByNumber) {
 		return c < 0
+	}
+	if planted.Is(planted.TieByNumber) {
+		return a < b
 	}
 	return uint32(a) < uint32(b)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // A replica that was restored from a copy, with all that would tell it so, has
@@ -45,6 +46,9 @@ const maxCheckRounds = 64
 
 // nextCheck looks at the next origin. Most need nothing but memory.
 func (c *Core) nextCheck() {
+	if planted.Is(planted.PastNotCompared) {
+		c.check.queue = nil
+	}
 	for len(c.check.queue) > 0 {
 		k := &c.check.queue[0]
 		if own := c.own[k.scope]; own != nil && own.Stored.Get(k.origin) == k.n && own.chain(k.origin) == k.hash {
