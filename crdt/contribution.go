@@ -16,6 +16,7 @@ type Contribution struct {
 	// proposal proposes; nil for the rest.
 	Candidate
 	Path []string // the keys of maps below the field
+	Node int      // which of the field's registers, elements and so on it is in
 	Type Type     // of what is written to
 	// SupersededBy names the changes that superseded it; sorted.
 	SupersededBy []clock.Dot
@@ -65,11 +66,10 @@ func (f Field) Contributions() []Contribution {
 	}
 	var out []Contribution
 	todo := []place{{nil, f.key, f.node}}
-	for len(todo) > 0 {
-		at := todo[0]
-		todo = todo[1:]
+	for i := 0; i < len(todo); i++ {
+		at := todo[i]
 		for c := range f.contributed(at.key, at.n) {
-			c.Path, c.Type = at.path, at.key.Type
+			c.Path, c.Node, c.Type = at.path, i, at.key.Type
 			c.Meta, _ = f.state.metas.get(c.ID.Dot)
 			c.Live = f.counts(c.ID.Dot)
 			out = append(out, c)
@@ -263,4 +263,10 @@ func (f Field) Altered(before, after *clock.VersionVector) (a Alteration, ok boo
 	seq := at.grown.seq
 	a.Length, a.Deleted, a.Inserted = seq.engine.Altered(seq.counting(f.At(before)), seq.counting(f.At(after)))
 	return a, true
+}
+
+// HasContent reports whether a reader finds anything in the field. Of a field that
+// only grows it is enough that something was added.
+func (f Field) HasContent() bool {
+	return f.node != nil && (f.hasContent() || f.node.shape == Grown && f.grew())
 }

@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"unicode/utf8"
 
@@ -116,24 +117,19 @@ func readEvidence(b []byte) (x Evidence, err error) {
 	return x, r.Close()
 }
 
-// Evidence lists what a change carries of other records, in the order in which
-// it was added. O(evidence in the record).
-func (r *Record) Evidence(d clock.Dot) []Evidence {
-	var out []Evidence
-	n := r.root.kid(evidenceSlot)
-	if n == nil {
-		return nil
-	}
-	for _, e := range n.grown.sortedRaw() {
-		if e.ID.Dot != d {
-			continue
+// Evidence yields what changes carry of other records, in canonical order: by
+// change, then in the order in which it was added. O(bytes of the evidence), and
+// nothing for a record without.
+func (r *Record) Evidence() iter.Seq2[clock.Dot, Evidence] {
+	return func(yield func(clock.Dot, Evidence) bool) {
+		n := r.root.kid(evidenceSlot)
+		if n == nil {
+			return
 		}
-		if x, err := readEvidence(e.Value); err == nil {
-			out = append(out, x)
+		for _, e := range n.grown.sortedRaw() {
+			if x, err := readEvidence(e.Value); err == nil && !yield(e.ID.Dot, x) {
+				return
+			}
 		}
 	}
-	return out
 }
-
-// HasEvidence reports whether any change of the record carries evidence.
-func (r *Record) HasEvidence() bool { n := r.root.kid(evidenceSlot); return n != nil && !n.empty() }

@@ -138,7 +138,8 @@ type Proposed struct {
 // GivenVerdict is a verdict as it was given: its value is true for an approval.
 type GivenVerdict struct {
 	Candidate
-	Of EntryID // the proposal
+	Of       EntryID   // the proposal
+	Replaces []EntryID // the verdicts on it that its author saw
 }
 
 // GivenVerdicts lists the verdicts of a proposal field in the order of their
@@ -148,7 +149,7 @@ func (f Field) GivenVerdicts() []GivenVerdict {
 	var out []GivenVerdict
 	for _, x := range f.grownEntries() {
 		if e, err := readProposal(x.Value); err == nil && e.verdict {
-			out = append(out, GivenVerdict{Candidate{x.ID, e.approve, x.meta}, e.of})
+			out = append(out, GivenVerdict{Candidate{x.ID, e.approve, x.meta}, e.of, e.replaces})
 		}
 	}
 	return out

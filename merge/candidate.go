@@ -27,6 +27,8 @@ type Candidate struct {
 	// Evidence is what the change carries of the records that it refers to:
 	// the values of their fields, by reference and field.
 	Evidence map[string]map[string]any
+	// Late means that the change came after a settle mark without having seen it.
+	Late bool
 }
 
 // Compare orders candidates canonically: by entry.
@@ -39,9 +41,9 @@ type Facts struct {
 	// Record gives what another field of the record shows, and whether it is
 	// there. It is called once for each time that a rule reads a field.
 	Record func(field string) (value any, present bool)
-	// Evidence is what the references with "at: now" show, by reference and
-	// field. Where there is no single candidate, in constraints, it is that of all
-	// references.
+	// Evidence is what references show, by reference and field, where there is no
+	// single candidate, as in constraints. Where there is one it is asked first for
+	// references with "at: now"; what the candidate carries comes second.
 	Evidence map[string]map[string]any
 	// Base is the value of the candidates' common ancestor, nil if it is not
 	// known.

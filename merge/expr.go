@@ -47,6 +47,10 @@ type expression struct {
 	ast *cel.Ast
 	// reads are the fields of the record that it reads.
 	reads []string
+	// refs are the fields that it reads of referenced records, by reference.
+	refs map[string][]string
+	// base reports whether it reads the common ancestor's value.
+	base bool
 	// ofCandidate reports whether it reads the candidate or its evidence, and
 	// so can tell candidates apart.
 	ofCandidate bool

@@ -260,7 +260,7 @@ func TestConstraint(t *testing.T) {
 	if got := c.Collection().Constraints[0].Name; got != "maximum" {
 		t.Errorf("got %q", got)
 	}
-	if diff := cmp.Diff([]string{"dose", "given"}, versionedOf(c)); diff != "" {
+	if diff := cmp.Diff([]string{"dose", "given", "other"}, versionedOf(c)); diff != "" {
 		t.Errorf("versioned (-want +got):\n%s", diff)
 	}
 }

@@ -70,6 +70,8 @@ func (x *expression) noteIdent(n ast.NavigableExpr, report func(ast.Expr, string
 	switch name {
 	case "candidate", "candidates":
 		x.ofCandidate = x.ofCandidate || name == "candidate"
+	case "base":
+		x.base = true
 	case "record", "evidence":
 		x.ofCandidate = x.ofCandidate || name == "evidence"
 		parent, ok := n.Parent()
@@ -77,8 +79,17 @@ func (x *expression) noteIdent(n ast.NavigableExpr, report func(ast.Expr, string
 			report(n, name+" stands by itself", fmt.Sprintf("name what to read: %s.FIELD", name))
 			return
 		}
+		read := parent.AsSelect().FieldName()
 		if name == "record" {
-			x.reads = append(x.reads, parent.AsSelect().FieldName())
+			x.reads = append(x.reads, read)
+			return
+		}
+		if x.refs == nil {
+			x.refs = map[string][]string{}
+		}
+		x.refs[read] = slices.Clip(x.refs[read])
+		if of, ok := parent.Parent(); ok && of.Kind() == ast.SelectKind {
+			x.refs[read] = append(x.refs[read], of.AsSelect().FieldName())
 		}
 	}
 }

@@ -253,8 +253,8 @@ func (in *exprInputs) record(field string) (any, bool) {
 }
 
 func (in *exprInputs) evidence(ref string, at EvidenceTime) map[string]any {
-	if at == AtNow || in.now < 0 {
-		return in.facts.Evidence[ref]
+	if now := in.facts.Evidence[ref]; in.now < 0 || at == AtNow && now != nil {
+		return now
 	}
 	return in.set[in.now].Evidence[ref]
 }

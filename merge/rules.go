@@ -93,7 +93,21 @@ type CollectionRules struct {
 	collection  Collection
 	fields      map[string]*FieldRules
 	levels      int // of fields that read others, see FieldRules.level
-	constraints []*program
+	constraints []compiledConstraint
+	// approvals are the registers and groups whose writes wait for a verdict.
+	approvals []string
+	// other is the rule of fields that the policy does not have.
+	other               *FieldRules
+	immediate, deferred *program            // of detection; nil for none
+	reads               map[string][]Read   // what a write of a field must know of other records
+	fed                 map[string][]string // the fields whose view a write of a field can alter
+}
+
+// compiledConstraint is a condition on the view of a record.
+type compiledConstraint struct {
+	*program
+	feeds map[string]bool // the fields that it reads, and those that their rules read
+	refs  []string        // the references that it reads
 }
 
 // noRules are the rules of a collection without any.
@@ -114,6 +128,9 @@ func (c *CollectionRules) Field(name string) *FieldRules {
 		if f, ok := c.fields[name]; ok {
 			return f
 		}
+		if c.other != nil {
+			return c.other
+		}
 	}
 	return &undeclared
 }
@@ -124,7 +141,7 @@ func (c *CollectionRules) Constraint(i int, f *Facts) (bool, error) {
 	if c == nil || i < 0 || i >= len(c.constraints) {
 		return false, fmt.Errorf("merge: constraint %d: %w", i, errNoConstraint)
 	}
-	return c.constraints[i].holds(&exprInputs{facts: f, now: -1})
+	return c.constraints[i].program.holds(&exprInputs{facts: f, now: -1})
 }
 
 var errNoConstraint = errors.New("there is none")
@@ -140,12 +157,17 @@ type FieldRules struct {
 	// the highest of those that it reads.
 	level     int
 	versioned bool
+	base      bool // an expression reads the common ancestor's value
 	missing   []string
 	read      func(any) any
 }
 
-// undeclared is the rule of a field that the policy does not have.
-var undeclared = FieldRules{steps: []compiledStep{{Step: Latest}}}
+// undeclared is the rule of a field that the policy does not have; kept is that
+// of one in a collection with constraints.
+var (
+	undeclared = FieldRules{steps: []compiledStep{{Step: Latest}}}
+	kept       = FieldRules{steps: undeclared.steps, versioned: true}
+)
 
 // Rule is what the rules were compiled from. It must not be modified.
 func (r *FieldRules) Rule() *FieldRule { return &r.rule }
@@ -173,14 +195,17 @@ func (c *checker) compile(name string, functions Functions) (*CollectionRules, e
 	at := path("collections").key(name)
 	out := &CollectionRules{collection: col, fields: make(map[string]*FieldRules, len(col.Fields))}
 	record := c.p.recordTypes(&col)
-	constrained := c.constrained(at, &col)
+	if len(col.Constraints) > 0 {
+		out.other = &kept
+	}
 	for field, r := range col.Fields {
 		_, value := record.forRule(field, &r)
 		f := &FieldRules{rule: r, declared: true, read: value.read}
-		f.versioned = r.versioned() || slices.Contains(constrained, field)
+		f.versioned = r.versioned() || len(col.Constraints) > 0
 		for i, s := range r.Steps() {
 			x := compiledStep{Step: s}
 			if checked := c.exprs[at.key("fields").key(field).key("resolve").index(i).key(s.Do.String())]; checked != nil {
+				f.base = f.base || checked.base
 				var err error
 				if x.program, err = checked.program(); err != nil {
 					return nil, err
@@ -199,15 +224,52 @@ func (c *checker) compile(name string, functions Functions) (*CollectionRules, e
 		}
 		out.fields[field] = f
 	}
-	for i := range col.Constraints {
-		p, err := c.exprs[at.key("constraints").index(i).key("must")].program()
-		if err != nil {
-			return nil, err
-		}
-		out.constraints = append(out.constraints, p)
+	reads := c.readsOf(at, &col)
+	out.order(reads)
+	if err := c.compileConditions(out, at, reads); err != nil {
+		return nil, err
 	}
-	out.order(c.readsOf(at, &col))
+	out.approvals = approvals(&col)
+	out.reads = c.evidenceReads(at, &col)
 	return out, nil
+}
+
+// compileConditions compiles what is asked of the record as a whole.
+func (c *checker) compileConditions(out *CollectionRules, at path, reads map[string][]string) (err error) {
+	out.fed = map[string][]string{}
+	for _, field := range sortedNames(out.fields) {
+		for from := range within(reads, []string{field}) {
+			out.fed[from] = append(out.fed[from], field)
+		}
+	}
+	for i := range out.collection.Constraints {
+		x := c.exprs[at.key("constraints").index(i).key("must")]
+		k := compiledConstraint{refs: sortedNames(x.refs), feeds: within(reads, slices.Concat(x.reads, sortedNames(x.refs)))}
+		if k.program, err = x.program(); err != nil {
+			return err
+		}
+		out.constraints = append(out.constraints, k)
+	}
+	for key, p := range map[string]**program{"immediate": &out.immediate, "deferred": &out.deferred} {
+		if x := c.exprs[at.key("detect").key(key)]; x != nil {
+			if *p, err = x.program(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// within is the set of names that lead to others, with what these read in turn.
+func within(reads map[string][]string, names []string) map[string]bool {
+	in := map[string]bool{}
+	for todo := slices.Clone(names); len(todo) > 0; todo = todo[1:] {
+		if !in[todo[0]] {
+			in[todo[0]] = true
+			todo = append(todo, reads[todo[0]]...)
+		}
+	}
+	return in
 }
 
 // order gives every field its level. There are no cycles: they were refused.
@@ -228,41 +290,17 @@ func (c *CollectionRules) order(reads map[string][]string) {
 
 // Versioned reports whether a field keeps every write until it is settled,
 // with what each supersedes, so that rules find all that they read in the state:
-// when a constraint reads it, when it asks for approval or review from a share
-// on, when its rule is sticky or written as an expression or in Go, and when its
-// type keeps every write anyway.
-//
-// Versioned is O(constraints of the collection), and parses them;
-// [FieldRules.Versioned] knows the answer.
+// when its collection has constraints, since a change that breaks one is held
+// whole; when it asks for approval or review from a share on, when its rule is
+// sticky or written as an expression or in Go, and when its type keeps every write
+// anyway. O(steps of the field's rule).
 func (p *Policy) Versioned(collection, field string) bool {
 	if p.isOpen() {
 		return false
 	}
 	col := p.Collections[collection]
 	r, ok := col.Fields[field]
-	if !ok {
-		return false
-	}
-	if r.versioned() {
-		return true
-	}
-	if len(col.Constraints) == 0 {
-		return false
-	}
-	c := &checker{p: p, exprs: map[path]*expression{}, failed: map[path][]exprFault{}}
-	only := Collection{Fields: col.Fields, Refs: col.Refs, Constraints: col.Constraints}
-	c.constraintExpressions("", p.recordTypes(&only), &only)
-	return slices.Contains(c.constrained("", &only), field)
-}
-
-// constrained lists the fields that the constraints of a collection read.
-func (c *checker) constrained(at path, col *Collection) (fields []string) {
-	for i := range col.Constraints {
-		if x := c.exprs[at.key("constraints").index(i).key("must")]; x != nil {
-			fields = append(fields, x.reads...)
-		}
-	}
-	return fields
+	return len(col.Constraints) > 0 || ok && r.versioned()
 }
 
 // versioned reports whether the rule by itself makes the field so.

@@ -261,7 +261,9 @@ collections:
       log: {type: log}
       proposal: {type: proposal, resolve: [{approve: [chief]}]}
       senior: {type: register, resolve: [seniority, latest]}
-    constraints: [{name: k, must: "record.read < 10 && (record.plain == 0 || true)", approve: [chief]}]
+  whole:
+    fields: {read: {type: counter}, other: {type: register}}
+    constraints: [{name: k, must: record.read < 10, approve: [chief]}]
 `
 	p := quietly(t, []byte(file))
 	rules, _ := p.Compile(nil)
@@ -270,9 +272,16 @@ collections:
 		t.Fatal(err)
 	}
 	for name := range p.Collections["c"].Fields {
-		want := !strings.Contains("asked senior", name)
+		want := !strings.Contains("asked senior plain read", name)
 		if got := p.Versioned("c", name); got != want || c.Field(name).Versioned() != got {
 			t.Errorf("%s: got %v and %v, want %v", name, got, c.Field(name).Versioned(), want)
+		}
+	}
+	// A change that breaks a constraint is held whole, undeclared fields too.
+	whole, _ := rules.Collection("whole")
+	for _, name := range []string{"read", "other", "undeclared"} {
+		if !p.Versioned("whole", name) || !whole.Field(name).Versioned() {
+			t.Errorf("%s in a collection with constraints is not versioned", name)
 		}
 	}
 	var none *merge.Policy

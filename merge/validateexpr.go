@@ -117,6 +117,11 @@ func (c *checker) readsOf(at path, col *Collection) map[string][]string {
 		for i, s := range col.Fields[name].Resolve {
 			if x := c.exprs[at.key("fields").key(name).key("resolve").index(i).key(s.Do.String())]; x != nil {
 				reads[name] = append(reads[name], x.reads...)
+				for _, ref := range sortedNames(x.refs) {
+					if _, declared := col.Fields[ref]; declared && ref != name {
+						reads[name] = append(reads[name], ref)
+					}
+				}
 			}
 		}
 	}

@@ -1,10 +1,8 @@
 package merge
 
 import (
-	"math"
 	"math/big"
 	"slices"
-	"strings"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
@@ -22,6 +20,13 @@ type RecordView struct {
 	Version clock.VersionVector
 	// Fields that are there, by name.
 	Fields []FieldView
+	// Held are the changes that rules withhold until somebody decides, in
+	// canonical order, without those that a later write has replaced.
+	Held []Hold
+	// Provisional means that something was missing which the rules ask for, a
+	// function or a record that they read as it is now, so that a program which
+	// has it may show something else.
+	Provisional bool
 }
 
 // FieldView is what one field of a record, or one key of a map, shows.
@@ -47,6 +52,9 @@ type FieldView struct {
 	// Concurrent reports whether several writes stand that did not see each
 	// other. Which of them is shown was then a matter of the rule.
 	Concurrent bool
+	// Facts of a log whose entries are folded by intent, in the log's order. The
+	// value lists each fact once, and the candidates are all reports.
+	Facts []Fact
 	// Fields below a map, by name.
 	Fields []FieldView
 	// Shadowed fields have the same name and another type. They are not part
@@ -54,46 +62,25 @@ type FieldView struct {
 	Shadowed []FieldView
 }
 
+// Elsewhere gives what a record of another collection shows now, for references
+// with "at: now", and whether it is here. It must be pure while a view is made.
+type Elsewhere func(collection, key string) (fields map[string]any, found bool)
+
 // View shows a record under the rules of its collection; nil stands for no
 // rules. Equal states give equal views under equal rules, whatever the order in
 // which changes arrived. Nothing is written back: the record and its digest are
 // the same before and after.
 //
 // View is O(state shown); a register costs O(siblings · steps), and what
-// expressions cost.
-func View(r *crdt.Record, c *CollectionRules) RecordView {
-	policy := c.Collection().Delete
-	v := RecordView{Births: r.Live(policy), Version: r.Vector().Clone()}
-	if v.Exists = len(v.Births) > 0; !v.Exists {
-		return v
-	}
-	groups := byName(slices.Collect(r.Fields(policy)))
-	v.Fields = make([]FieldView, len(groups))
-	done := make([]bool, len(groups))
-	facts := Facts{Record: func(name string) (any, bool) {
-		i, ok := slices.BinarySearchFunc(groups, name, func(g []crdt.Field, name string) int { return strings.Compare(g[0].Name(), name) })
-		if !ok || !done[i] || v.Fields[i].Absent {
-			return nil, false
-		}
-		return v.Fields[i].Value, true
-	}}
-	// A rule reads fields of lower levels only.
-	for level := range c.depth() + 1 {
-		for i, g := range groups {
-			if rules := c.Field(g[0].Name()); rules.level == level {
-				v.Fields[i], done[i] = viewName(g, rules, &facts), true
-			}
-		}
-	}
-	return v
-}
+// expressions cost. Where the collection has constraints each change to what they
+// read is judged, until a settle mark: O(unsettled changes · what the constraint
+// reads).
+func View(r *crdt.Record, c *CollectionRules) RecordView { return ViewWith(r, c, nil) }
 
-// depth is the highest level of a field.
-func (c *CollectionRules) depth() int {
-	if c == nil {
-		return 0
-	}
-	return c.levels
+// ViewWith is [View], with what other records show now.
+func ViewWith(r *crdt.Record, c *CollectionRules, now Elsewhere) RecordView {
+	v := newViewing(r, c, now)
+	return v.view()
 }
 
 // byName puts the fields of one name together. They come sorted by name, then
@@ -111,100 +98,6 @@ func byName(fields []crdt.Field) (groups [][]crdt.Field) {
 	return groups
 }
 
-// viewName shows what is under one name: the policy's type, else the one of
-// the smallest tag, and the others beside it.
-func viewName(fields []crdt.Field, rules *FieldRules, facts *Facts) FieldView {
-	shown, want := 0, rules.rule.Type
-	if rules.declared && want != crdt.TypeElement {
-		shown = slices.IndexFunc(fields, func(f crdt.Field) bool { return f.Type() == want })
-	}
-	v := FieldView{Name: fields[0].Name(), Type: want, Absent: true, Resolution: Resolution{Winner: -1, Step: -1}}
-	if shown >= 0 {
-		v = viewField(fields[shown], rules, facts)
-	}
-	v.Declared = rules.declared
-	for i, f := range fields {
-		if i != shown {
-			v.Shadowed = append(v.Shadowed, viewField(f, &undeclared, facts))
-		}
-	}
-	return v
-}
-
-func viewField(f crdt.Field, rules *FieldRules, facts *Facts) FieldView {
-	v := FieldView{Name: f.Name(), Type: f.Type(), Resolution: Resolution{Winner: -1, Step: -1}}
-	switch f.Type() {
-	case crdt.TypeRegister, crdt.TypeGroup:
-		siblings := f.Candidates()
-		v.Concurrent = len(siblings) > 1
-		if v.Candidates = candidates(siblings); rules.rule.Sticky {
-			v.Candidates = writes(f.Writes())
-		}
-		v.Resolution = rules.Resolve(v.Candidates, facts)
-		if w := v.Resolution.Winner; w >= 0 {
-			v.Value = v.Candidates[w].Value
-		}
-	case crdt.TypeCounter:
-		v.Value = exact(f.Count())
-	case crdt.TypeSet, crdt.TypeRemoveSet:
-		v.Value = f.Elements()
-	case crdt.TypeFlag, crdt.TypeDisableFlag:
-		v.Value = f.Enabled()
-	case crdt.TypeList:
-		v.Value = f.Values()
-	case crdt.TypeLog:
-		v.Candidates = candidates(f.Entries())
-		v.Value = valuesOf(v.Candidates)
-	case crdt.TypeStock:
-		v.Value = exact(f.Level())
-	case crdt.TypeBounded:
-		v.Value = exact(f.Bounded().Value)
-	case crdt.TypeProposal:
-		v.viewProposals(f, rules, facts)
-	case crdt.TypeMap:
-		for _, g := range byName(slices.Collect(f.Kids())) {
-			v.Fields = append(v.Fields, viewName(g, rules.below(), facts))
-		}
-		v.Value = values(v.Fields)
-	case crdt.TypeText:
-		v.Value = f.Text()
-	default:
-		v.Absent = true
-	}
-	return v
-}
-
-// below is the rule of what stands under the keys of a map: the map's steps,
-// and no type.
-func (r *FieldRules) below() *FieldRules {
-	if !r.declared {
-		return r
-	}
-	below := *r
-	below.declared = false
-	return &below
-}
-
-// viewProposals shows the accepted proposal, and offers all of them.
-func (v *FieldView) viewProposals(f crdt.Field, rules *FieldRules, facts *Facts) {
-	proposals := f.Proposals()
-	all := make([]crdt.Candidate, len(proposals))
-	for i, p := range proposals {
-		all[i] = p.Candidate
-	}
-	v.Candidates = candidates(all)
-	for i, p := range proposals {
-		v.Candidates[i].Verdict = p.Verdict
-	}
-	if !rules.alone {
-		rules = &anyApproval
-	}
-	v.Resolution = rules.Resolve(v.Candidates, facts)
-	if c, ok := v.Winner(); ok {
-		v.Value = c.Value
-	}
-}
-
 // anyApproval is the rule of a proposal that the policy does not have.
 var anyApproval = FieldRules{steps: []compiledStep{{Step: Step{Do: StepApprove}}}, alone: true}
 
@@ -214,31 +107,6 @@ func valuesOf(cs []Candidate) []any {
 		vs[i] = cs[i].Value
 	}
 	return vs
-}
-
-func candidates(siblings []crdt.Candidate) []Candidate {
-	cs := make([]Candidate, len(siblings))
-	for i, s := range siblings {
-		cs[i] = Candidate{Value: s.Value, Stamp: s.Meta.Stamp, Entry: s.ID}
-		if a := s.Meta.Author; a != nil {
-			cs[i].Actor, cs[i].Role, cs[i].Intent = a.Actor, a.Role, a.Intent
-			cs[i].Seniority = int64(min(a.Seniority, math.MaxInt64))
-		}
-	}
-	return cs
-}
-
-// writes are the candidates of a sticky field: all that is not settled.
-func writes(ws []crdt.Write) []Candidate {
-	all := make([]crdt.Candidate, len(ws))
-	for i := range ws {
-		all[i] = ws[i].Candidate
-	}
-	cs := candidates(all)
-	for i := range ws {
-		cs[i].SupersededBy = slices.Clone(ws[i].SupersededBy)
-	}
-	return cs
 }
 
 // exact is the smallest form of a number.
