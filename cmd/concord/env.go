@@ -50,7 +50,7 @@ const (
 
 func (f *globalFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.store, "store", fromEnvironment(storeVariable, defaultStore), "`directory` of the store")
-	fs.StringVar(&f.policy, "policy", fromEnvironment(policyVariable, ""), "`file` of the policy that the store is opened with; without it, the one that init keeps with the store")
+	fs.StringVar(&f.policy, "policy", fromEnvironment(policyVariable, ""), "`file` of the policy to open a store with that init made without one")
 	fs.StringVar(&f.key, "key", fromEnvironment(keyVariable, ""), "`file` with the key of an encrypted store: 16, 24 or 32 bytes, or as many in hexadecimal")
 	fs.StringVar(&f.actor, "actor", fromEnvironment(actorVariable, ""), "`name` of who writes")
 	fs.StringVar(&f.role, "role", fromEnvironment(roleVariable, ""), "`role` in which they write")

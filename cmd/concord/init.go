@@ -21,9 +21,10 @@ The directory must be new or empty. A store that is there already is left as
 it is, but for the two things below when they are asked for.
 
 With --policy, a copy of the policy is kept with the store, and every command on
-the store goes by it. With --steward, the store decides how far the past is
-settled (see concord settle): one store of a fleet does. Both are this store's
-own: they go into no backup and to no peer.`,
+the store goes by it; stores without one take it over from those that they sync
+with. The next version is put into force by concord policy activate. With
+--steward, the store decides how far the past is settled (see concord settle):
+one store of a fleet does. No backup holds these two.`,
 		Example: `  concord init
   concord init ~/ward-tablet --policy hospital.yaml
   concord init ~/ward-server --policy hospital.yaml --steward`,
@@ -56,30 +57,15 @@ type initializer struct {
 func (x *initializer) exists() bool { return checkStore(x.flags.store) == nil }
 
 func (x *initializer) run() error {
-	var text []byte
-	if x.policy != "" {
-		p, err := x.soundPolicy(x.policy)
-		if err != nil {
-			return err
-		}
-		text = p.YAML()
-		x.flags.policy = "" // "-" is read once
-	}
 	missing := checkStore(x.flags.store)
 	if missing, ok := errors.AsType[*noStoreError](missing); ok && missing.free == newDirectory {
 		return advise(missing, "cannot make a store in %s: %s; choose a new or an empty directory", shellQuote(missing.dir), missing.why)
 	}
 	made := missing != nil
+	x.flags.policy = x.policy
 	o, err := x.options()
 	if err != nil {
 		return err
-	}
-	if text != nil {
-		p, findings := merge.ParsePolicy(keptPolicy, text)
-		if err := findings.Err(); err != nil {
-			return err
-		}
-		o.Policy = *p
 	}
 	r, err := x.openReplica(o)
 	if err != nil {
@@ -89,8 +75,8 @@ func (x *initializer) run() error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	if text != nil {
-		if err := replaceFile(filepath.Join(x.flags.store, keptPolicy), text); err != nil {
+	if x.policy != "" {
+		if err := replaceFile(filepath.Join(x.flags.store, keptPolicy), o.Policy.YAML()); err != nil {
 			return fmt.Errorf("keep the policy: %w", err)
 		}
 	}

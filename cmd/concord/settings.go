@@ -73,21 +73,34 @@ func replaceFile(path string, b []byte) error {
 	return nil
 }
 
-// storePolicy is the policy that --policy names, or else the one that the store's
-// directory holds; the zero policy if there is neither.
+// storePolicy is the policy that the store is opened with: the one that its
+// directory holds, or else the one that --policy names; the zero policy if there
+// is neither. Both may be given if they are the same: a store that was opened with
+// another policy would not trust the versions that its peers go by.
 func (e *env) storePolicy() (merge.Policy, error) {
-	path := e.flags.policy
-	if path == "" {
-		path = filepath.Join(e.flags.store, keptPolicy)
-		if _, err := os.Stat(path); isNotThere(err) {
-			return merge.Policy{}, nil
+	var p *merge.Policy
+	var err error
+	kept := filepath.Join(e.flags.store, keptPolicy)
+	if _, serr := os.Stat(kept); !isNotThere(serr) {
+		if p, err = e.soundPolicy(kept); err != nil {
+			return merge.Policy{}, err
 		}
 	}
-	p, err := e.soundPolicy(path)
-	if err != nil {
-		return merge.Policy{}, err
+	if e.flags.policy == "" {
+		if p == nil {
+			return merge.Policy{}, nil
+		}
+		return *p, nil
 	}
-	return *p, nil
+	given, err := e.soundPolicy(e.flags.policy)
+	switch {
+	case err != nil:
+		return merge.Policy{}, err
+	case p != nil && p.Digest() != given.Digest():
+		return merge.Policy{}, usageErrorf("the store %s was made with another policy than --policy names; put a next version into force with: concord policy activate %s",
+			shellQuote(e.flags.store), shellQuote(e.flags.policy))
+	}
+	return *given, nil
 }
 
 // soundPolicy reads a policy without errors.
