@@ -76,6 +76,9 @@ func (v *viewing) written(name string) []crdt.Contribution {
 	l := lens{viewing: v}
 	cs := l.lookUp(name)[0].Contributions()
 	cs = slices.DeleteFunc(cs, func(c crdt.Contribution) bool { return !c.Live || !v.sees(c.ID.Dot) })
+	if v.holds.writes == nil {
+		v.holds.writes = map[string][]crdt.Contribution{}
+	}
 	v.holds.writes[name] = cs
 	return cs
 }
@@ -257,12 +260,14 @@ func (v *viewing) takingPart() map[clock.Dot]bool {
 // ended are the changes of whose writes to a field nothing stands. What a held
 // change superseded stands, unless somebody superseded the held one too.
 func (v *viewing) ended(name string) map[clock.Dot]bool {
+	return v.endedOf(v.written(name), v.holds.hides(name))
+}
+
+func (v *viewing) endedOf(cs []crdt.Contribution, left func(clock.Dot) bool) map[clock.Dot]bool {
 	type place struct {
 		node int
 		dot  clock.Dot
 	}
-	left := v.holds.hides(name)
-	cs := v.written(name)
 	order := make([]int, len(cs))
 	for i := range order {
 		order[i] = i

@@ -65,18 +65,26 @@ func (v *viewing) view() RecordView {
 	}
 	v.hold()
 	groups := byName(slices.Collect(v.rec.Fields(v.policy())))
-	l := lens{viewing: v, shown: make(map[string]*FieldView, len(groups)), hidden: v.holds.hides}
-	l.fields = make(map[string][]crdt.Field, len(groups))
-	for _, g := range groups {
-		l.fields[g[0].Name()] = g
-	}
+	l := v.over(groups)
 	out.Fields = make([]FieldView, len(groups))
 	for i, g := range groups {
 		out.Fields[i] = *l.field(g[0].Name())
 	}
-	out.Held = v.heldNow(&l)
+	out.Held = v.heldNow(l)
 	out.Provisional = v.provisional
 	return out
+}
+
+// whole is a lens over all fields of the record.
+func (v *viewing) whole() *lens { return v.over(byName(slices.Collect(v.rec.Fields(v.policy())))) }
+
+func (v *viewing) over(groups [][]crdt.Field) *lens {
+	l := &lens{viewing: v, shown: make(map[string]*FieldView, len(groups)), hidden: v.holds.hides}
+	l.fields = make(map[string][]crdt.Field, len(groups))
+	for _, g := range groups {
+		l.fields[g[0].Name()] = g
+	}
+	return l
 }
 
 // lens shows single fields of a record, each when it is asked for: a rule that
