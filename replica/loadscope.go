@@ -154,6 +154,7 @@ func (r *Replica) loadNames() ([]string, error) {
 func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 	s := newScope(name, number)
 	var newest uint64
+	var lasts []*crdt.Change // of each origin
 	key := numberKey(rowSum, number)
 	v, found, err := r.store.get(key)
 	if err != nil {
@@ -183,7 +184,7 @@ func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 			newest, s.tally = row.seq, row.tally
 		}
 		if c, err := crdt.DecodeChange(row.change); err == nil && row.fate == Applied {
-			s.maxed = max(s.maxed, c.Stamp)
+			lasts = append(lasts, c)
 		}
 	}
 	_, s.rebuild, err = r.store.get(rebuildKey(name))
@@ -198,6 +199,9 @@ func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 		r.damaged(Damage{Row: "record", Key: recordKey(rowHeader, number, crdt.ScopeKey), Scope: name, Record: crdt.ScopeKey, Err: err})
 	} else if err != nil {
 		return s, err
+	}
+	for _, c := range lasts {
+		s.maxed = max(s.maxed, s.moved.Correct(c.Dot, c.Stamp, nil))
 	}
 	return s, nil
 }

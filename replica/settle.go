@@ -135,22 +135,56 @@ func (s *scope) members(acks map[clock.ReplicaID][]crdt.Acknowledgement) []clock
 // Restamp moves the stamps of a range of changes back, on every replica: the cure
 // for changes that were written while a clock ran ahead, which wait elsewhere.
 // This replica must have made them, under any of its incarnations, or be the
-// scope's steward. Settled changes keep their stamps. The error wraps
-// [crdt.ErrRestamp].
+// scope's steward. Settled changes keep their stamps.
+//
+// Set the wall clock right first. A replica whose own stamps still lie ahead of it
+// goes on under a new incarnation, which begins at the wall clock's time: else its
+// next changes would be ahead again, the restamp among them.
+//
+// The error wraps [crdt.ErrRestamp], or is [ErrClock].
 func (r *Replica) Restamp(ctx context.Context, scope string, x crdt.Restamp) error {
+	r.mu.Lock()
 	steward := clock.ReplicaID{}
-	r.mu.RLock()
 	if s := r.scopes[scope]; s != nil && s.floor != nil {
 		steward = s.floor.Mark.Steward
 	}
-	origin := r.origin
-	r.mu.RUnlock()
-	if err := x.Check(clock.Dot{Origin: origin, N: 1}, steward); err != nil {
-		return fmt.Errorf("replica: %w", err)
+	err := x.Check(clock.Dot{Origin: r.origin, N: 1}, steward)
+	if err == nil && x.Origin.Replica == r.origin.Replica {
+		err = r.resetClock()
+	}
+	b := r.commits.current
+	r.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("replica: restamp in scope %q: %w", scope, err)
+	}
+	if err := r.await(b); err != nil {
+		return err
 	}
 	return r.Transact(ctx, scope, func(tx *Tx) error {
 		return tx.decide(func(e *Record) error { return e.Restamp(x) })
 	})
+}
+
+// ErrClock means that the wall clock of this machine is ahead of the time that
+// its peers agree on: set it right, and try again.
+var ErrClock = errors.New("replica: the wall clock is ahead")
+
+// resetClock starts a new incarnation at the wall clock's time, if the clock that
+// stamps changes is ahead of it. The caller holds r.mu.
+func (r *Replica) resetClock() error {
+	if err := r.usable(); err != nil {
+		return err
+	}
+	wall := clock.NewStamp(r.wall(), 0)
+	if r.agreed != 0 && clock.Ahead(wall, r.agreed.Time(), 0, 0, 0) {
+		return ErrClock
+	}
+	if !clock.Ahead(r.hlc.Last(), r.wall(), 0, r.agreed, 0) {
+		return nil
+	}
+	r.side.Bound = wall
+	r.hlc = clock.NewHLC(r.options.Wall, wall, r.persistBound)
+	return r.newIncarnation()
 }
 
 // maxAcks is how many acknowledgements of a member are kept: a cut must hold

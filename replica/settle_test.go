@@ -207,12 +207,24 @@ func TestRestampLetsInWhatWaits(t *testing.T) {
 	}
 	wrong = false
 	year := now.AddDate(1, 0, 0).Sub(now)
-	if err := a.Restamp(t.Context(), "notes", crdt.Restamp{Origin: a.Origin(), From: 1, To: 2, Back: year}); err != nil {
+	old := a.Origin()
+	if err := a.Restamp(t.Context(), "notes", crdt.Restamp{Origin: old, From: 1, To: 1, Back: year}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Restamp(t.Context(), "notes", crdt.Restamp{Origin: a.Origin(), From: 1, To: 1, Back: year}); !errors.Is(err, crdt.ErrRestamp) {
+	if err := b.Restamp(t.Context(), "notes", crdt.Restamp{Origin: old, From: 1, To: 1, Back: year}); !errors.Is(err, crdt.ErrRestamp) {
 		t.Errorf("restamped by another: %v", err)
 	}
+	if a.Origin() == old {
+		t.Error("it goes on as the incarnation whose clock is a year ahead")
+	}
+	exchange(t, a, b, replica.SyncOptions{})
+	if q := quarantined(t, b); len(q) != 0 {
+		t.Errorf("still waits: %v", q)
+	}
+	if got := values(t, b, "notes", "n")["x"]; got != "future" {
+		t.Errorf("shows %v", got)
+	}
+	update(t, a, "notes", "n", func(p *replica.Record) error { return p.Counter("n").Add(1) }) // of the right time
 	exchange(t, a, b, replica.SyncOptions{})
 	update(t, b, "notes", "n", func(p *replica.Record) error { return p.Register("x").Set("now") })
 	exchange(t, a, b, replica.SyncOptions{})
