@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
@@ -36,7 +37,7 @@ func readClaim(r *codec.Reader) claim {
 // Claim takes over the rights of an origin that a seal ended: of an earlier
 // incarnation of this replica, or of a lost device by whoever sealed it. What it
 // is given later comes along. To claim again what this origin claimed changes
-// nothing.
+// nothing, and so does a claim on an origin that took no part in the counter.
 //
 // Of two claims on one origin the smaller entry counts, so rights never double.
 // Claims can meet only where a replica was cloned, or where the replica and the
@@ -72,10 +73,41 @@ func (f BoundedField) Claim(s Sealed) error {
 	if last := ed.state.Vector().Get(s.Origin); last > s.Last {
 		return ed.fail(f.at.path, fmt.Errorf("%v went on to change %d, and is sealed at %d; seal it again: %w", s.Origin, last, s.Last, ErrSeal))
 	}
+	if !b.took(s.Origin) {
+		return nil
+	}
 	l := b.ledgers[s.Origin]
 	l.opening = b.opening
 	ed.add(n, p, (&claim{s.By, s.Origin, s.Last, l}).encode())
 	return nil
+}
+
+// Heir is who claimed what an origin held; ok is false if nobody did. The cost is
+// that of an operation.
+func (f BoundedField) Heir(o clock.Origin) (heir clock.Origin, ok bool) {
+	if n := f.at.look(); n != nil {
+		heir, ok = readBounded(n.entries).heirs[o]
+	}
+	return heir, ok
+}
+
+// took reports whether an origin took part: it opened the counter, spent, gave or
+// was given, or claimed.
+func (b *bounded) took(o clock.Origin) bool {
+	if _, wrote := b.ledgers[o]; wrote || o == b.opening.Dot.Origin {
+		return true
+	}
+	for _, l := range b.ledgers {
+		if slices.ContainsFunc(l.given, func(g gift) bool { return g.to == o }) {
+			return true
+		}
+	}
+	for _, heir := range b.heirs {
+		if heir == o {
+			return true
+		}
+	}
+	return false
 }
 
 // Claim is what a change claims by a seal.
@@ -113,6 +145,9 @@ func (c *Claim) Check(by clock.Dot, s *Seals) error {
 	}
 	return x.claimable(by.Origin)
 }
+
+// Claimable reports whether an origin may take over the rights of the sealed one.
+func (s *Sealed) Claimable(by clock.Origin) bool { return s.claimable(by) == nil }
 
 // claimable refuses who may not take over the rights of the sealed origin.
 func (s *Sealed) claimable(by clock.Origin) error {

@@ -145,6 +145,20 @@ func FuzzDecodeMark(f *testing.F) {
 	})
 }
 
+func FuzzDecodeSeal(f *testing.F) {
+	x := crdt.Seal{Origin: origin(1), Last: 300, Chain: crdt.HashOf([]byte("chain"))}
+	f.Add(x.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := crdt.DecodeSeal(b)
+		if err != nil {
+			return
+		}
+		if again := x.Encode(); !bytes.Equal(again, b) {
+			t.Errorf("read\n%x, wrote\n%x", b, again)
+		}
+	})
+}
+
 func FuzzDecodeRestamp(f *testing.F) {
 	x := crdt.Restamp{Origin: origin(1), From: 2, To: 300, Back: time.Hour}
 	f.Add(x.Encode())

@@ -73,6 +73,10 @@ var recoders = map[string]func([]byte) (again []byte, gives map[string]string, e
 		x, err := crdt.DecodeRestamp(b)
 		return x.Encode(), nil, err
 	},
+	"seal": func(b []byte) ([]byte, map[string]string, error) {
+		x, err := crdt.DecodeSeal(b)
+		return x.Encode(), nil, err
+	},
 }
 
 func recodeRecord(b []byte, f *crdt.Floor) ([]byte, map[string]string, error) {
@@ -191,6 +195,7 @@ func goldenVectors(t *testing.T) []vector {
 	}
 	add("record", "empty", write(&crdt.Record{}))
 	existence(t, change, add)
+	sealed(t, change, add)
 	parts(change)
 	settled(t, change, add)
 	for _, d := range goldenDeltas(t) {
@@ -255,6 +260,16 @@ var fieldCases = []struct {
 		func(e *crdt.RecordEditor) { e.Proposal("price").Propose(int64(9)) },
 		func(e *crdt.RecordEditor) { e.Proposal("price").Decide(firstEntry, true) },
 		func(e *crdt.RecordEditor) { e.Proposal("price").Decide(firstEntry, false) })},
+	{"verdict", steps(
+		func(e *crdt.RecordEditor) { e.Register("dose").Set(int64(9000)) },
+		func(e *crdt.RecordEditor) { e.Verdict(firstEntry.Dot, true) },
+		func(e *crdt.RecordEditor) { e.Verdict(firstEntry.Dot, false) })},
+	{"evidence", steps(func(e *crdt.RecordEditor) {
+		e.Register("driver").Set("d2")
+		e.Evidence(crdt.Evidence{Reference: "driver", Record: "driver/d2",
+			Heads:  []crdt.Ref{{Dot: clock.Dot{Origin: origin(2), N: 3}, Digest: 0x01020304}},
+			Fields: map[string]any{"certified": true, "rating": int64(4)}})
+	})},
 }
 
 // firstEntry is the first entry of the first change of device 1.
@@ -313,6 +328,28 @@ func settled(t *testing.T, change func(string, *crdt.Change), add func(string, s
 	x := crdt.Restamp{Origin: origin(2), From: 1, To: 300, Back: time.Hour}
 	add("restamp", "an hour back", x.Encode())
 	change("restamp", s.edit(t, nil, func(e *crdt.RecordEditor) { e.Restamp(x) }))
+}
+
+// sealed has a seal, and the change of the next incarnation that claims rights by
+// it.
+func sealed(t *testing.T, change func(string, *crdt.Change), add func(string, string, []byte)) {
+	a := newDevice(1)
+	a.edit(t, nil, func(e *crdt.RecordEditor) { e.Bounded("seats").Open(0, 100, 40) })
+	a.edit(t, nil, func(e *crdt.RecordEditor) { e.Bounded("seats").Add(-5) })
+	x := crdt.Seal{Origin: a.origin, Last: 300, Chain: crdt.ChainStart("visits", a.origin)}
+	add("seal", "at change 300", x.Encode())
+	add("seal", "of an incarnation without changes", (&crdt.Seal{Origin: a.origin, Chain: x.Chain}).Encode())
+	next := renewed(t, a, 2)
+	change("seal", newDeviceAs(next).edit(t, nil, func(e *crdt.RecordEditor) { e.Seal(x) }))
+	change("claim", next.edit(t, nil, func(e *crdt.RecordEditor) { e.Bounded("seats").Claim(sealOf(a.origin, 300, next.origin)) }))
+	add("record", "claimed", write(next.record))
+}
+
+// newDeviceAs is another record of a device.
+func newDeviceAs(d *device) *device {
+	s := newDevice(9)
+	s.origin, s.wall = d.origin, d.wall
+	return s
 }
 
 // patched is a change of device n that holds one patch.

@@ -3,6 +3,8 @@ package crdt
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/concord-crdt/concord/clock"
@@ -119,6 +121,21 @@ func (s *Seals) Of(o clock.Origin) (Sealed, bool) {
 		return 1
 	})
 	return xs[i], true
+}
+
+// All yields the seal that counts of each sealed origin, in the order of the
+// origins.
+func (s *Seals) All() iter.Seq[Sealed] {
+	return func(yield func(Sealed) bool) {
+		if s == nil {
+			return
+		}
+		for _, o := range slices.SortedFunc(maps.Keys(s.of), clock.Origin.Compare) {
+			if x, _ := s.Of(o); !yield(x) {
+				return
+			}
+		}
+	}
 }
 
 // Beyond reports whether a change lies beyond all seals of its origin.

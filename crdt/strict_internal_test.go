@@ -68,6 +68,35 @@ func verdict(of uint64, replaces ...uint64) []byte {
 	})
 }
 
+// ruling is a verdict on a change, which replaces others.
+func ruling(on uint64, replaces ...uint64) []byte {
+	return bytesOf(func(w *codec.Writer) {
+		w.Bool(true)
+		o := strictOrigin(2)
+		w.Raw(o.Replica[:])
+		w.Uint64(o.Incarnation)
+		w.Uvarint(on)
+		w.Uvarint(uint64(len(replaces)))
+		for _, n := range replaces {
+			fullEntry(w, o, n, 0)
+		}
+	})
+}
+
+// evidenceOf is evidence with fields as they are encoded.
+func evidenceOf(fields string, heads ...uint64) []byte {
+	return bytesOf(func(w *codec.Writer) {
+		w.String("driver")
+		w.String("driver/d2")
+		w.Uvarint(uint64(len(heads)))
+		for _, n := range heads {
+			fullEntry(w, strictOrigin(2), n, 0)
+			w.Uint32(7)
+		}
+		w.Blob([]byte(fields))
+	})
+}
+
 func reset(o clock.Origin, starts ...uint64) []byte {
 	return bytesOf(func(w *codec.Writer) {
 		w.Byte(1)
@@ -128,6 +157,12 @@ var meaningless = []struct {
 	{"mark at the top", grownAt("", TypeMark, markBytes()), nil},
 	{"what is no mark", grownAt("", TypeMark, []byte{0}), codec.ErrTruncated},
 	{"mark in a map", below("f", TypeMap, grownAt("k", TypeMark, markBytes())), codec.ErrMalformed},
+	{"seal at the top", grownAt("", TypeSeal, (&Seal{Origin: strictOrigin(2)}).Encode()), nil},
+	{"what is no seal", grownAt("", TypeSeal, []byte{0}), codec.ErrTruncated},
+	{"seal of no origin", grownAt("", TypeSeal, (&Seal{}).Encode()), codec.ErrMalformed},
+	{"seal in a map", below("f", TypeMap, grownAt("k", TypeSeal, nil)), codec.ErrMalformed},
+	{"claim", entryAt("f", TypeBounded, (&claim{seal: EntryID{Dot: strictDot}, of: strictOrigin(2), ledger: ledger{opening: EntryID{Dot: strictDot}}}).encode()), nil},
+	{"claim that is cut", entryAt("f", TypeBounded, []byte{boundedClaim, 0}), codec.ErrTruncated},
 	{"restamp in a map", below("f", TypeMap, grownAt("k", TypeRestamp, nil)), codec.ErrMalformed},
 	{"type of a later version at the top", entryAt("f", 99, []byte("anything")), nil},
 
@@ -178,6 +213,19 @@ var meaningless = []struct {
 	{"verdict in place of nothing", grownAt("f", TypeProposal, verdict(1, 0)), codec.ErrMalformed},
 	{"verdict in place of others, out of order", grownAt("f", TypeProposal, verdict(1, 3, 2)), codec.ErrNotCanonical},
 	{"verdict in place of one, twice", grownAt("f", TypeProposal, verdict(1, 2, 2)), codec.ErrNotCanonical},
+
+	{"verdict on a change", grownAt(verdictsSlot.Name, TypeVerdict, ruling(1, 2, 3)), nil},
+	{"verdict on a change under another name", grownAt("f", TypeVerdict, ruling(1)), codec.ErrMalformed},
+	{"verdict on no change", grownAt(verdictsSlot.Name, TypeVerdict, ruling(0)), codec.ErrMalformed},
+	{"verdict on a change in place of others, out of order", grownAt(verdictsSlot.Name, TypeVerdict, ruling(1, 3, 2)), codec.ErrNotCanonical},
+	{"verdict on a change, with more", grownAt(verdictsSlot.Name, TypeVerdict, append(ruling(1), 0)), codec.ErrTrailing},
+
+	{"evidence", grownAt(evidenceSlot.Name, TypeEvidence, evidenceOf("\x80", 1, 2)), nil},
+	{"evidence under another name", grownAt("f", TypeEvidence, evidenceOf("\x80")), codec.ErrMalformed},
+	{"evidence without fields", grownAt(evidenceSlot.Name, TypeEvidence, evidenceOf(one)), codec.ErrMalformed},
+	{"evidence of heads out of order", grownAt(evidenceSlot.Name, TypeEvidence, evidenceOf("\x80", 2, 1)), codec.ErrNotCanonical},
+	{"evidence of a head twice", grownAt(evidenceSlot.Name, TypeEvidence, evidenceOf("\x80", 2, 2)), codec.ErrNotCanonical},
+	{"evidence of no head", grownAt(evidenceSlot.Name, TypeEvidence, evidenceOf("\x80", 0)), codec.ErrMalformed},
 }
 
 func TestMeaninglessChangesAreRefused(t *testing.T) {

@@ -165,6 +165,9 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 		return wait(session.CodeClockAhead, nil, fmt.Sprintf("stamp %v is more than %v ahead", c.Stamp, clock.MaxAhead))
 	}
 	needs, code, floorFault := r.floorFault(s, c)
+	if floorFault == nil {
+		needs, code, floorFault = r.sealFault(s, c)
+	}
 	if floorFault != nil && code != session.CodeInvalid {
 		return wait(code, needs, floorFault.Error())
 	}

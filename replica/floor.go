@@ -9,6 +9,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -73,6 +74,7 @@ func (s *scope) markFault(m *crdt.Mark, c *crdt.Change) ([]clock.Dot, session.Co
 // [Replica.settleRecords]. The caller holds r.mu.
 func (r *Replica) decided(s *scope, c *crdt.Change, digest uint32) {
 	d := decisionOf(c)
+	r.sealed(s, d.Seals)
 	if len(d.Marks)+len(d.Restamps) == 0 {
 		return
 	}
@@ -102,7 +104,7 @@ func (r *Replica) raise(s *scope, o *open) {
 	if o.record.Floor().Number() == s.floor.Number() {
 		return
 	}
-	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m) })
+	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m)(o.record) })
 	if !o.exists {
 		return
 	}
@@ -132,6 +134,9 @@ func (r *Replica) loadFloor(s *scope) error {
 		return err
 	}
 	if s.floor, s.moved, err = rec.Decided(); err != nil {
+		return &CorruptError{Row: "record", Key: recordKey(rowHeader, s.number, crdt.ScopeKey), Scope: s.name, Err: err}
+	}
+	if s.seals, err = rec.Sealed(); err != nil {
 		return &CorruptError{Row: "record", Key: recordKey(rowHeader, s.number, crdt.ScopeKey), Scope: s.name, Err: err}
 	}
 	r.folding = true // unless all are settled
@@ -256,7 +261,7 @@ func without(c *clock.Context, d clock.Dot) (left clock.Context) {
 type fold struct {
 	seq   uint64
 	floor *crdt.Floor
-	rules crdt.FoldRules
+	rules func(*crdt.Record) crdt.FoldRules
 }
 
 // foldsOf lists the marks of a scope. The caller holds r.mu.
@@ -272,11 +277,14 @@ func (r *Replica) foldsOf(s *scope) (folds []fold, err error) {
 	return folds, nil
 }
 
-// foldRules are those of the policy that a mark names.
-func (r *Replica) foldRules(s *scope, m *crdt.Mark) crdt.FoldRules {
-	p := r.policy()
-	if v := r.policies.byCite[m.Policy]; v != nil {
-		p = v.policy
+// foldRules are those of the policy that a mark names, for a record as it is
+// before it is folded.
+func (r *Replica) foldRules(s *scope, m *crdt.Mark) func(*crdt.Record) crdt.FoldRules {
+	rules, err := r.rulesOf(m.Policy).Collection(collectionOf(s.name))
+	if err != nil {
+		rules = nil
 	}
-	return crdt.FoldRules{Delete: p.Collections[collectionOf(s.name)].Delete}
+	return func(rec *crdt.Record) crdt.FoldRules {
+		return crdt.FoldRules{Delete: rules.Collection().Delete, Held: merge.HeldAt(rec, rules, &m.Cut)}
+	}
 }

@@ -62,6 +62,7 @@ func (r *Replica) checkIdentity(fresh bool) error {
 		return r.bind(false)
 	}
 	here, was := r.home(), r.side.Binding
+	r.shared = r.shared || here.machine != was.machine || here.directory != was.directory || !found || token != was.token
 	switch {
 	case here.machine != was.machine:
 		r.doubt("the directory was used on another machine")
@@ -69,6 +70,12 @@ func (r *Replica) checkIdentity(fresh bool) error {
 		r.doubt("the directory is a copy")
 	case !found || token != was.token:
 		r.doubt("the store and the identity beside it do not belong together")
+	}
+	for name, s := range r.scopes {
+		if _, sealed := s.seals.Of(r.origin); sealed {
+			r.shared = true
+			r.doubt(fmt.Sprintf("the incarnation is sealed in scope %q", name))
+		}
 	}
 	for name, mark := range r.side.Marks {
 		var last uint64
@@ -133,9 +140,13 @@ func (r *Replica) bind(renewed bool) error {
 		r.side.Generation = generation
 		return err
 	}
-	r.origin = r.side.origin()
 	key := metaKey(tokenName)
-	r.stage(group{{key, encodePlain(key, b.token[:])}})
+	g := group{{key, encodePlain(key, b.token[:])}}
+	if renewed {
+		g = append(g, r.finish(before.origin(), before.Marks))
+	}
+	r.origin = r.side.origin()
+	r.stage(g)
 	return nil
 }
 

@@ -26,6 +26,13 @@ func (n *storedNames) decodeMeta(out *StoredRow, x row) error {
 	if rest, ok := strings.CutPrefix(name, "ack/"); ok {
 		return n.decodeAck(out, x, rest)
 	}
+	if rest, ok := strings.CutPrefix(name, finishedPrefix); ok {
+		o, _, err := decodeFinished(x.key, x.value)
+		if out.Meta.Name = "finished " + o.String(); err != nil {
+			out.Meta.Name = "finished " + hex.EncodeToString([]byte(rest))
+		}
+		return err
+	}
 	if kind, scope, ok := strings.Cut(name, "/"); ok {
 		out.Meta.Name, out.Scope = kind, scope
 	}

@@ -38,6 +38,9 @@ func (r *Replica) load() error {
 			r.changes += n
 		}
 	}
+	if err := r.loadFinished(); err != nil {
+		return err
+	}
 	r.durable = r.seq // what was read is in the store
 	return r.loadPolicies()
 }

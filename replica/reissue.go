@@ -110,6 +110,7 @@ func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error
 	if o.Replica != r.origin.Replica {
 		return fmt.Errorf("origin %v is another replica's", o)
 	}
+	r.shared = true // a third replica may know still more of it
 	if err := r.newIncarnation(); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type Replica struct {
 
 	mu       sync.RWMutex
 	policies *policyTree
+	queue    queue
 	ruled    bool // a version of the policy has come since [Replica.reconsider]
 	side     *side
 	origin   clock.Origin
@@ -52,12 +53,14 @@ type Replica struct {
 	space    *spaceGate
 	changes  uint64 // stored, over all scopes
 	witness  *witness
-	renew    bool              // the next write starts a new incarnation
-	unnamed  bool              // some scope's name is lost
-	healed   bool              // some scope is to be rebuilt
-	folding  bool              // some scope has records above which its floor was raised
-	mending  bool              // a repair is under way, and will rebuild
-	damage   map[string]Damage // by Damage.id
+	shared   bool                       // the incarnation that is to end may live on elsewhere, or have told more than is known
+	renew    bool                       // the next write starts a new incarnation
+	finished map[clock.Origin]*finished // the incarnations that this store went through
+	unnamed  bool                       // some scope's name is lost
+	healed   bool                       // some scope is to be rebuilt
+	folding  bool                       // some scope has records above which its floor was raised
+	mending  bool                       // a repair is under way, and will rebuild
+	damage   map[string]Damage          // by Damage.id
 	broken   error
 	closed   bool
 }

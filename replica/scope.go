@@ -28,6 +28,7 @@ type scope struct {
 	touched bool                 // its tally is written with the open group
 	floor   *crdt.Floor          // the marks that were applied
 	moved   *crdt.Restamps       // and the restamps
+	seals   *crdt.Seals          // and the seals
 	settled uint64               // by which mark all records are folded
 	after   string               // up to where those of the next one are
 	listed  crdt.DeletePolicy    // by which headers say whether records exist

@@ -100,6 +100,9 @@ func (r *Replica) newCore(o SyncOptions) (*session.Core, error) {
 	if err := r.startIncarnation(); err != nil {
 		return nil, err
 	}
+	if err := r.sealFinished(); err != nil {
+		return nil, err
+	}
 	c := o.Session
 	c.Direction, c.Scopes, c.Live = o.Direction, withPolicies(o.Scopes), o.Live
 	c.PolicyDigest = r.active.Load().digest

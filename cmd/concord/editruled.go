@@ -33,6 +33,10 @@ var ruledOperations = []operation{
 		}))},
 	{name: "bounded.transfer", args: "REPLICA N", help: "give rights to add N to a replica", kind: crdt.TypeBounded, least: 2, most: 2,
 		parse: parseTransfer},
+	{name: "bounded.claim", help: "take over what sealed incarnations held", kind: crdt.TypeBounded,
+		parse: takesNothing(withRecord(func(p *replica.Record, name string) error {
+			return checkOpen(p, name, p.Claim(name))
+		}))},
 	{name: "proposal.propose", args: "VALUE", help: "offer a value, which counts once approved", kind: crdt.TypeProposal, least: 1, most: 1,
 		parse: takesValues(func(in container, name string, v []any) error {
 			return withRecord(func(p *replica.Record, name string) error {

@@ -63,6 +63,8 @@ func TestEditRuledTypesRefuse(t *testing.T) {
 		{"b bounded.open 0 10 4", exitFailure, "open already"},
 		{"new bounded.open 0 10 11", exitUsage, "11 is not within 0 and 10"},
 		{"new bounded.open 0 x 1", exitUsage, "whole number"},
+		{"b bounded.claim", exitFailure, "nothing that is sealed"},
+		{"new bounded.claim", exitFailure, "bounded.open LEAST MOST VALUE"},
 		{"b bounded.transfer ff 1", exitUsage, "name it in full"},
 		{"b bounded.transfer x/y 1", exitUsage, "is no origin"},
 		{"b bounded.transfer ff one", exitUsage, "whole number"},
