@@ -228,8 +228,20 @@ func gossip(t testing.TB, all []*device, a, b *device) {
 
 // state is the normal form and all views of a record.
 func state(r *crdt.Record) string {
-	return fmt.Sprintf("%x\nheads %v\nlive %v, %v\n%s%s", r.Digest(), r.Heads(), r.Live(crdt.DeleteWins), r.Live(crdt.UpdateWins),
+	return fmt.Sprintf("%x\n%s\nheads %v\nlive %v, %v\n%s%s", r.Digest(), beside(r), r.Heads(), r.Live(crdt.DeleteWins), r.Live(crdt.UpdateWins),
 		dump(slices.Collect(r.Fields(crdt.DeleteWins))), dump(slices.Collect(r.Fields(crdt.UpdateWins))))
+}
+
+// beside writes out what a record keeps beside its fields.
+func beside(r *crdt.Record) string {
+	var b strings.Builder
+	for _, v := range r.Rulings() {
+		fmt.Fprintf(&b, "%v on %v: %v, in place of %v; ", v.ID, v.On, v.Value, v.Replaces)
+	}
+	for d, x := range r.Evidence() {
+		fmt.Fprintf(&b, "%v: %v; ", d, x)
+	}
+	return b.String()
 }
 
 // dump writes out all that fields show.
@@ -297,7 +309,7 @@ func clone(t testing.TB, r *crdt.Record) *crdt.Record {
 // that edits meet.
 func act(e *crdt.RecordEditor, r *rand.Rand) {
 	word := string(rune('a' + r.IntN(4)))
-	switch r.IntN(18) {
+	switch r.IntN(20) {
 	case 0, 1:
 		e.Register("reg").Set(r.IntN(9))
 	case 2, 3:
@@ -335,5 +347,11 @@ func act(e *crdt.RecordEditor, r *rand.Rand) {
 		}
 	case 17:
 		e.Stock("stock").Add(int64(r.IntN(5)))
+	case 18:
+		if heads := e.Heads(); len(heads) > 0 {
+			e.Verdict(heads[r.IntN(len(heads))], r.IntN(2) == 0)
+		}
+	case 19:
+		e.Evidence(crdt.Evidence{Reference: word, Record: "r/" + word, Fields: map[string]any{word: r.IntN(9)}})
 	}
 }

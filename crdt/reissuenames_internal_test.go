@@ -39,8 +39,12 @@ func TestReissueRenamesContents(t *testing.T) {
 			e.List("steps").Set(0, "A")
 			e.List("steps").Set(2, "C")
 			e.Bounded("seats").Add(2)
+			e.Verdict(clock.Dot{Origin: old, N: 2}, true)
 		}),
-		do(lost, 4, func(e *RecordEditor) { e.Proposal("dose").Decide(proposed, true) }),
+		do(lost, 4, func(e *RecordEditor) {
+			e.Proposal("dose").Decide(proposed, true)
+			e.Verdict(clock.Dot{Origin: old, N: 2}, false)
+		}),
 	}
 	x := NewReissue(old, 1, fresh, func(string) (*Record, error) { return &rec, nil })
 	for i, c := range changes {
@@ -58,6 +62,11 @@ func TestReissueRenamesContents(t *testing.T) {
 	}
 	if c, ok := rec.Field("dose", TypeProposal, DeleteWins).Accepted(); !ok || c.Value != int64(5) {
 		t.Errorf("accepted: %v, %v", c.Value, ok)
+	}
+	verdicts := rec.Rulings()
+	if len(verdicts) != 2 || verdicts[0].On != (clock.Dot{Origin: fresh, N: 1}) ||
+		len(verdicts[1].Replaces) != 1 || verdicts[1].Replaces[0] != verdicts[0].ID {
+		t.Errorf("verdicts %+v", verdicts)
 	}
 	got := rec.Field("steps", TypeList, DeleteWins).Values()
 	if len(got) != 3 || got[0] != "A" || got[2] != "C" {
