@@ -9,7 +9,6 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
-	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -104,7 +103,7 @@ func (r *Replica) raise(s *scope, o *open) {
 	if o.record.Floor().Number() == s.floor.Number() {
 		return
 	}
-	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m)(o.record) })
+	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m) })
 	if !o.exists {
 		return
 	}
@@ -261,7 +260,7 @@ func without(c *clock.Context, d clock.Dot) (left clock.Context) {
 type fold struct {
 	seq   uint64
 	floor *crdt.Floor
-	rules func(*crdt.Record) crdt.FoldRules
+	rules crdt.FoldRules
 }
 
 // foldsOf lists the marks of a scope. The caller holds r.mu.
@@ -277,14 +276,11 @@ func (r *Replica) foldsOf(s *scope) (folds []fold, err error) {
 	return folds, nil
 }
 
-// foldRules are those of the policy that a mark names, for a record as it is
-// before it is folded.
-func (r *Replica) foldRules(s *scope, m *crdt.Mark) func(*crdt.Record) crdt.FoldRules {
-	rules, err := r.rulesOf(m.Policy).Collection(collectionOf(s.name))
-	if err != nil {
-		rules = nil
+// foldRules are those of the policy that a mark names.
+func (r *Replica) foldRules(s *scope, m *crdt.Mark) crdt.FoldRules {
+	p := r.policy()
+	if v := r.policies.byCite[m.Policy]; v != nil {
+		p = v.policy
 	}
-	return func(rec *crdt.Record) crdt.FoldRules {
-		return crdt.FoldRules{Delete: rules.Collection().Delete, Held: merge.HeldAt(rec, rules, &m.Cut)}
-	}
+	return crdt.FoldRules{Delete: p.Collections[collectionOf(s.name)].Delete}
 }
