@@ -65,9 +65,12 @@ func (p *Part) references() [5][]Ref {
 
 // Birth says under which parent a record came into existence. The zero value
 // has no parent.
+//
+// The births of the parent are of the parent's scope, which may be another, where
+// the same dots name other changes: they stand apart from all other references.
 type Birth struct {
-	ParentKey    string // collection/key, where the author did not have the parent
-	ParentBirths []Ref
+	ParentKey    string // collection/key; alone where the author did not have the parent
+	ParentBirths []Ref  // sorted by dot
 }
 
 // Deletion names the births that it ends and what the author's replica had
@@ -108,9 +111,6 @@ func (c *Change) table() *dotTable {
 		p := &c.Parts[i]
 		for _, named := range p.references() {
 			refs = append(refs, named...)
-		}
-		if p.Birth != nil {
-			refs = append(refs, p.Birth.ParentBirths...)
 		}
 	}
 	slices.SortFunc(refs, func(a, b Ref) int { return a.Dot.Compare(b.Dot) })
@@ -202,7 +202,7 @@ func (p *Part) write(w *codec.Writer, t *clock.Table, dots *dotTable) {
 	writeRefs(w, dots, p.Heads)
 	if flags&partParent != 0 {
 		w.String(p.Birth.ParentKey)
-		writeRefs(w, dots, p.Birth.ParentBirths)
+		writeStoredRefs(w, t, p.Birth.ParentBirths)
 	}
 	if flags&partDelete != 0 {
 		writeRefs(w, dots, p.Delete.Births)
@@ -325,6 +325,17 @@ func ReadChange(r *codec.Reader, t *clock.Table) *Change {
 	return c
 }
 
+// readParentBirths reads references to changes of the parent's scope.
+func readParentBirths(r *codec.Reader, t *clock.Table) []Ref {
+	refs := readStoredRefs(r, t)
+	for i := 1; i < len(refs); i++ {
+		if refs[i-1].Dot.Compare(refs[i].Dot) >= 0 {
+			r.Fail("parent", codec.ErrNotCanonical)
+		}
+	}
+	return refs
+}
+
 func readDotTable(r *codec.Reader, t *clock.Table) *dotTable {
 	n := r.Count("references", maxRefs, 6)
 	dots := &dotTable{
@@ -357,7 +368,7 @@ func readPart(r *codec.Reader, dot clock.Dot, t *clock.Table, dots *dotTable, in
 	}
 	if flags&partParent != 0 && p.Birth != nil {
 		p.Birth.ParentKey = r.String("parent", MaxKeyBytes)
-		p.Birth.ParentBirths = readRefs(r, dots)
+		p.Birth.ParentBirths = readParentBirths(r, t)
 		if p.Birth.ParentKey == "" && len(p.Birth.ParentBirths) == 0 {
 			r.Fail("parent", codec.ErrNotCanonical)
 		}

@@ -89,6 +89,15 @@ func (x *Reissue) renamed(refs []Ref) []Ref {
 	return out
 }
 
+// birth names the parent by its key alone where a birth of it may be among the
+// changes that are issued again: those of another scope have other new names.
+func (x *Reissue) birth(b *Birth) *Birth {
+	if b.ParentKey != "" && slices.ContainsFunc(b.ParentBirths, func(r Ref) bool { return r.Dot.Origin == x.old }) {
+		return &Birth{ParentKey: b.ParentKey}
+	}
+	return &Birth{b.ParentKey, slices.Clone(b.ParentBirths)}
+}
+
 func (x *Reissue) part(c *Change, p *Part, d clock.Dot) (Part, error) {
 	rec, err := x.record(p.Key)
 	if err != nil {
@@ -96,7 +105,7 @@ func (x *Reissue) part(c *Change, p *Part, d clock.Dot) (Part, error) {
 	}
 	out := Part{Key: p.Key, Births: x.renamed(p.Births), Heads: x.renamed(p.Heads), Restore: x.renamed(p.Restore)}
 	if p.Birth != nil {
-		out.Birth = &Birth{p.Birth.ParentKey, x.renamed(p.Birth.ParentBirths)}
+		out.Birth = x.birth(p.Birth)
 	}
 	if p.Delete != nil {
 		seen := p.Delete.Seen.Clone()
