@@ -222,8 +222,9 @@ func (c *Collection) cached(key string) (v View, hit bool, err error) {
 	if err := c.r.usable(); err != nil {
 		return View{}, true, err
 	}
-	o := c.r.cache.get(cacheKey{c.r.policy().Scope(c.name, key), key})
-	if o == nil {
+	name := c.r.policy().Scope(c.name, key)
+	o := c.r.cache.get(cacheKey{name, key})
+	if o == nil || c.r.readsNow(name) {
 		return View{}, false, nil
 	}
 	switch err := c.r.hiddenCached(c.name, o); {
@@ -232,7 +233,7 @@ func (c *Collection) cached(key string) (v View, hit bool, err error) {
 	case err != nil:
 		return View{}, true, err
 	}
-	v, err = c.viewOf(o)
+	v, err = c.viewOf(o, nil)
 	return v, true, err
 }
 
@@ -249,12 +250,14 @@ func (c *Collection) view(key string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	return c.viewOf(o)
+	var failed error
+	v, err := c.viewOf(o, c.r.elsewhere(&failed))
+	return v, errors.Join(err, failed)
 }
 
-func (c *Collection) viewOf(o *open) (View, error) {
+func (c *Collection) viewOf(o *open, now merge.Elsewhere) (View, error) {
 	v := View{
-		RecordView: merge.View(o.record, c.r.collectionRule(c.name)),
+		RecordView: merge.ViewWith(o.record, c.r.collectionRule(c.name), now),
 		Collection: c.name, Key: o.key, Version: versionOf(o.record),
 	}
 	if !v.Exists {

@@ -66,6 +66,7 @@ func (r *Replica) enter(g *group, e *entry) {
 		o.header.tail += tailWeight(len(e.encoded), len(e.change.Parts))
 		o.exists = true
 		r.soil(s, o)
+		r.queue.altered(cacheKey{s.name, o.key})
 		r.cache.changed(cacheKey{s.name, o.key}, o, r.durable)
 	}
 	rw.tally = s.tally

@@ -9,6 +9,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/codec"
 	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -103,7 +104,7 @@ func (r *Replica) raise(s *scope, o *open) {
 	if o.record.Floor().Number() == s.floor.Number() {
 		return
 	}
-	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m) })
+	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m)(o.record) })
 	if !o.exists {
 		return
 	}
@@ -260,7 +261,7 @@ func without(c *clock.Context, d clock.Dot) (left clock.Context) {
 type fold struct {
 	seq   uint64
 	floor *crdt.Floor
-	rules crdt.FoldRules
+	rules func(*crdt.Record) crdt.FoldRules
 }
 
 // foldsOf lists the marks of a scope. The caller holds r.mu.
@@ -276,11 +277,14 @@ func (r *Replica) foldsOf(s *scope) (folds []fold, err error) {
 	return folds, nil
 }
 
-// foldRules are those of the policy that a mark names.
-func (r *Replica) foldRules(s *scope, m *crdt.Mark) crdt.FoldRules {
-	p := r.policy()
-	if v := r.policies.byCite[m.Policy]; v != nil {
-		p = v.policy
+// foldRules are those of the policy that a mark names, for a record as it is
+// before it is folded.
+func (r *Replica) foldRules(s *scope, m *crdt.Mark) func(*crdt.Record) crdt.FoldRules {
+	rules, err := r.rulesOf(m.Policy).Collection(collectionOf(s.name))
+	if err != nil {
+		rules = nil
 	}
-	return crdt.FoldRules{Delete: p.Collections[collectionOf(s.name)].Delete}
+	return func(rec *crdt.Record) crdt.FoldRules {
+		return crdt.FoldRules{Delete: rules.Collection().Delete, Held: merge.HeldAt(rec, rules, &m.Cut)}
+	}
 }

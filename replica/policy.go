@@ -28,8 +28,9 @@ func isSystemScope(name string) bool { return name != "" && name[0] == 0 }
 // policyVersion is one version with its place in the tree.
 type policyVersion struct {
 	policy *merge.Policy
-	id     crdt.Hash // over the version before and the text; zero for the root
-	cite   uint64    // what changes cite; zero for the root
+	rules  *merge.Rules // nil until they are asked for
+	id     crdt.Hash    // over the version before and the text; zero for the root
+	cite   uint64       // what changes cite; zero for the root
 	text   string
 	before *policyVersion // nil for the root
 	after  []*policyVersion
@@ -153,6 +154,18 @@ func (v *policyVersion) continues(p *merge.Policy, role string) error {
 		}
 	}
 	return nil
+}
+
+// compile makes the version ready to decide.
+func (v *policyVersion) compile(functions merge.Functions) (*merge.Rules, error) {
+	if v.rules == nil {
+		rules, findings := v.policy.Compile(functions)
+		if err := findings.Err(); err != nil {
+			return nil, err
+		}
+		v.rules = rules
+	}
+	return v.rules, nil
 }
 
 // rankOf is the place of a role among those of a version.

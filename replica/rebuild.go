@@ -379,7 +379,7 @@ func replaySteps(key string, steps []step, folds []fold) (o *open, ok bool) {
 	}
 	for _, x := range steps {
 		for len(folds) > 0 && folds[0].seq < x.row.seq {
-			o.record.Fold(folds[0].floor, folds[0].rules)
+			o.record.Fold(folds[0].floor, folds[0].rules(o.record))
 			folds = folds[1:]
 		}
 		p, want := &x.change.Parts[x.part], x.row.parts[x.part]
@@ -400,7 +400,7 @@ func replaySteps(key string, steps []step, folds []fold) (o *open, ok bool) {
 		o.header.tail += tailWeight(len(x.row.change), len(x.change.Parts))
 	}
 	for _, f := range folds {
-		o.record.Fold(f.floor, f.rules)
+		o.record.Fold(f.floor, f.rules(o.record))
 	}
 	o.header.digest, o.header.purged, o.header.folded = o.record.Digest(), o.record.IsPurged(), o.record.Floor() != nil
 	return o, true

@@ -33,6 +33,7 @@ type Replica struct {
 
 	mu       sync.RWMutex
 	policies *policyTree
+	queue    queue
 	ruled    bool // a version of the policy has come since [Replica.reconsider]
 	side     *side
 	origin   clock.Origin

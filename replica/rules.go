@@ -38,16 +38,31 @@ func (r *Replica) govern() bool {
 	if before != nil && before.version == v {
 		return false
 	}
-	rules, findings := v.policy.Compile(r.options.Functions)
-	if err := findings.Err(); err != nil { // it was parsed, which compiles too
+	rules, err := v.compile(r.options.Functions)
+	if err != nil { // it was parsed, which compiles too
 		r.log.Error("policy", "version", v.policy.Version, "error", err)
 		return false
 	}
 	r.active.Store(&governing{v, rules, v.policy.Digest()})
+	r.queue.forget()
 	for _, s := range r.scopes {
 		s.status = nil // the classes may be others
 	}
 	return true
+}
+
+// rulesOf are those of a version that is cited; nil if it is not here. The caller
+// holds r.mu for writing.
+func (r *Replica) rulesOf(cite uint64) *merge.Rules {
+	v := r.policies.byCite[cite]
+	if v == nil {
+		return nil
+	}
+	rules, err := v.compile(r.options.Functions)
+	if err != nil {
+		return nil
+	}
+	return rules
 }
 
 // loadPolicies reads the versions that the store has. The caller holds r.mu.

@@ -260,6 +260,9 @@ func (tx *Tx) finish() (c *crdt.Change, altered []*Record, err error) {
 	if tx.scope != nil && tx.scope.floor != nil {
 		c.Floor = tx.scope.floor.Ref
 	}
+	if err := tx.testify(); err != nil {
+		return nil, nil, err
+	}
 	altered = make([]*Record, 0, len(tx.records))
 	for _, p := range tx.records {
 		part, changed, err := p.Part(p.create)

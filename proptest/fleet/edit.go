@@ -37,13 +37,16 @@ func (n *node) prepare(e scenario.Edit) (func(*replica.Record) error, error) {
 	if _, ok := e.Op.(scenario.MapDelete); ok {
 		return n.prepareDelete(e.Target)
 	}
+	if e.Record != "" {
+		return func(p *replica.Record) error { return n.performTyped(p, e) }, nil
+	}
 	return func(p *replica.Record) error { return perform(p, e) }, nil
 }
 
 // prepareDelete looks whether the map is there that holds the key, since reaching
 // for it would make the maps on the way.
 func (n *node) prepareDelete(t scenario.Target) (func(*replica.Record) error, error) {
-	view, err := n.view()
+	view, err := n.view(t.Record)
 	if err != nil {
 		return nil, err
 	}

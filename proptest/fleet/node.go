@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/proptest/scenario"
 	"github.com/concord-crdt/concord/replica"
 	"github.com/concord-crdt/concord/replica/session"
@@ -26,12 +27,17 @@ type node struct {
 	dir  string // empty: in memory
 	r    *replica.Replica
 
+	policy merge.Policy
+	names  *names
+	// origins gives what replicas of the world write under.
+	origins func(name string) (clock.Origin, bool)
+
 	mu   sync.Mutex
 	wall time.Time
 }
 
-func newNode(name string, seed []byte, dir string, wall time.Time) *node {
-	return &node{name: name, seed: seed, dir: dir, wall: wall}
+func newNode(name string, seed []byte, dir string, w *world) *node {
+	return &node{name: name, seed: seed, dir: dir, wall: w.start, policy: w.policy, names: w.names, origins: w.origin}
 }
 
 func (n *node) open() error {
@@ -72,34 +78,24 @@ func (n *node) now() time.Time {
 
 // Edit performs one operation as one change.
 func (n *node) Edit(a scenario.Author, e scenario.Edit) (scenario.Change, error) {
-	if e.Record != "" {
-		return "", errors.New("fleet: a scenario without a policy has one record")
-	}
 	op, err := n.prepare(e)
 	if err != nil {
 		return "", err
 	}
-	var dot clock.Dot
-	v, err := n.record().UpdateVersion(background(), recordKey, func(p *replica.Record) error {
-		dot = p.Dot()
-		if a.Actor != "" || a.Role != "" {
-			p.As(a.Actor, a.Role)
-		}
-		if seen, ok := a.Seen.(replica.Version); ok {
-			p.Saw(seen)
-		}
-		return op(p)
-	})
-	if err != nil || v.IsZero() {
-		return "", err
+	record := e.Record
+	if record == "" {
+		record = collection + "/" + recordKey
 	}
-	return scenario.Change(dot.String()), nil
+	return n.change(a, record, op)
 }
 
 func (n *node) record() *replica.Collection { return n.r.Collection(collection) }
 
-// Digest is that of the record.
+// Digest is that of the record, or under a policy of all records.
 func (n *node) Digest() (string, error) {
+	if n.ruled() {
+		return n.digestOfAll()
+	}
 	h, err := n.record().Digest(background(), recordKey)
 	return fmt.Sprintf("%x", h), err
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/merge"
 	"github.com/concord-crdt/concord/proptest/scenario"
 	"github.com/concord-crdt/concord/replica"
 )
@@ -33,17 +35,18 @@ var (
 func (Opener) Capabilities() []scenario.Capability {
 	return []scenario.Capability{
 		scenario.CanResetCounter, scenario.CanRestart, scenario.CanRestore, scenario.CanInjectHLC, scenario.CanShiftVersion,
+		scenario.CanRule,
 	}
 }
 
 // Open makes a world. A replica costs some milliseconds.
 func (o Opener) Open(s scenario.Setup) (scenario.World, error) {
-	w := &world{nodes: map[string]*node{}, start: s.Start}
-	if s.Policy != nil {
-		return nil, errors.New("fleet: replicas have no policies yet")
+	policy, err := parsePolicy(s.Policy)
+	if err != nil {
+		return nil, err
 	}
+	w := &world{nodes: map[string]*node{}, start: s.Start, policy: policy, names: newNames()}
 	if s.Durable {
-		var err error
 		if w.dir, err = os.MkdirTemp(o.Dir, "concord-scenario-"); err != nil {
 			return nil, fmt.Errorf("fleet: %w", err)
 		}
@@ -59,11 +62,13 @@ func (o Opener) Open(s scenario.Setup) (scenario.World, error) {
 
 // world is the replicas of one run.
 type world struct {
-	dir   string // empty: in memory
-	start time.Time
-	seeds [][]byte
-	nodes map[string]*node
-	fresh []*node
+	dir    string // empty: in memory
+	start  time.Time
+	policy merge.Policy
+	names  *names
+	seeds  [][]byte
+	nodes  map[string]*node
+	fresh  []*node
 }
 
 func (w *world) directory(i int) string {
@@ -74,12 +79,21 @@ func (w *world) directory(i int) string {
 }
 
 func (w *world) open(name string, seed []byte, dir string) error {
-	n := newNode(name, seed, dir, w.start)
+	n := newNode(name, seed, dir, w)
 	if err := n.open(); err != nil {
 		return err
 	}
 	w.nodes[name] = n
 	return nil
+}
+
+// origin is what a replica writes under.
+func (w *world) origin(name string) (clock.Origin, bool) {
+	n := w.nodes[name]
+	if n == nil || n.r == nil {
+		return clock.Origin{}, false
+	}
+	return n.r.Origin(), true
 }
 
 // Replica returns a replica by its name.
@@ -93,7 +107,7 @@ func (w *world) Replica(name string) scenario.Replica {
 // Fresh returns an empty replica in memory.
 func (w *world) Fresh() (scenario.Replica, error) {
 	i := len(w.nodes) + len(w.fresh)
-	n := newNode(fmt.Sprintf("fresh replica %d", len(w.fresh)+1), seed(i), "", w.start)
+	n := newNode(fmt.Sprintf("fresh replica %d", len(w.fresh)+1), seed(i), "", w)
 	if err := n.open(); err != nil {
 		return nil, err
 	}
@@ -121,6 +135,7 @@ func (w *world) Close() error {
 func (n *node) options() replica.Options {
 	return replica.Options{
 		DisableDisk: n.dir == "", Durability: replica.Relaxed, Identity: n.seed, Wall: n.now,
+		Policy: n.policy, Functions: functions,
 	}
 }
 

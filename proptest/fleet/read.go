@@ -14,9 +14,14 @@ import (
 	"github.com/concord-crdt/concord/replica"
 )
 
-// view reads the record; one that is not there has no fields.
-func (n *node) view() (merge.RecordView, error) {
-	v, err := n.record().View(background(), recordKey)
+// view reads a record, or that of the scenario; one that is not there has no
+// fields.
+func (n *node) view(record string) (merge.RecordView, error) {
+	c, key := n.record(), recordKey
+	if record != "" {
+		c, key = n.at(record)
+	}
+	v, err := c.View(background(), key)
 	if errors.Is(err, replica.ErrNotFound) {
 		return merge.RecordView{}, nil
 	}
@@ -64,7 +69,7 @@ func (n *node) Read(kind scenario.Kind, object string) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("fleet: replicas cannot be read as %s yet", kind)
 	}
-	view, err := n.view()
+	view, err := n.view("")
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +151,11 @@ var errMeasured = errors.New("fleet: measured")
 // Len returns how long a text or list is, without reading it whole.
 func (n *node) Len(t scenario.Target, unit string) (int, error) {
 	length := 0
-	err := n.record().Update(background(), recordKey, func(p *replica.Record) error {
+	c, key := n.record(), recordKey
+	if t.Record != "" {
+		c, key = n.at(t.Record)
+	}
+	err := c.Update(background(), key, func(p *replica.Record) error {
 		length = measure(p, t, unit)
 		return errMeasured
 	})
