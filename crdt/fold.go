@@ -17,6 +17,7 @@ type base struct {
 	edits  clock.VersionVector // per origin its last change that edits under one of them
 	top    clock.Stamp         // the greatest stamp
 	held   []clock.Dot         // changes that were held back, and stay so until a verdict; sorted
+	void   *Floor              // the mark before the first one that left a birth: what it covers is dead
 }
 
 // FoldRules is what the policy that a mark names says of one record. The zero
@@ -109,8 +110,9 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 		r.stamp(nil)
 		return
 	}
-	b := &base{births: live, held: slices.DeleteFunc(slices.Clone(held), dead)}
+	b := &base{births: live, held: slices.DeleteFunc(slices.Clone(held), dead), void: f.before}
 	if r.base != nil {
+		b.void = r.base.void
 		b.edits, b.top = r.base.edits.Clone(), r.base.top
 		b.births = slices.DeleteFunc(slices.Clone(r.base.births), func(d clock.Dot) bool { return !slices.Contains(live, d) })
 	}
@@ -145,6 +147,17 @@ func (r *Record) FoldTo(f *Floor, rules func(*Mark) FoldRules) {
 	}
 }
 
+// voidBefore is the mark at which nothing of the record was live any more, below
+// the first that found one of births live: none of these lies in its cut.
+func (f *Floor) voidBefore(births []clock.Dot) *Floor {
+	for ; f != nil && len(births) > 0; f = f.before {
+		if !f.Covers(births[0]) {
+			return f
+		}
+	}
+	return nil
+}
+
 // touches reports whether the record has a change in the cut.
 func (r *Record) touches(cut *clock.VersionVector) bool {
 	for o := range r.context.Vector().All() {
@@ -160,7 +173,7 @@ func (r *Record) birthsOf(d clock.Dot) []clock.Dot {
 	if row, ok := r.metas.peek(d); ok {
 		return row.said.births
 	}
-	if r.base != nil && r.floor.Covers(d) {
+	if r.base != nil && r.floor.Covers(d) && !r.base.void.Covers(d) {
 		return r.base.births
 	}
 	return nil

@@ -97,7 +97,9 @@ func (f *Floor) DecodeRecord(b []byte) (*Record, error) {
 		enter(&r.restores, d, readDots(rd, t))
 	}
 	if number > 0 {
-		r.base = readBase(rd, t)
+		if r.base = readBase(rd, t); r.base != nil {
+			r.base.void = r.floor.voidBefore(r.base.births)
+		}
 	}
 	r.metas.read(rd, t, number > 0, version)
 	r.root.shape = Keyed

@@ -18,12 +18,11 @@ var _ session.Store = peerStore{}
 // peer may see a change before that.
 func (p peerStore) Status() (session.Status, error) {
 	r := p.r
-	r.mu.Lock()
-	if err := r.usable(); err != nil {
-		r.mu.Unlock()
+	if err := r.catchUp(); err != nil {
 		return session.Status{}, err
 	}
-	if err := r.retryAll(); err != nil { // time may have cured what was ahead
+	r.mu.Lock()
+	if err := r.usable(); err != nil {
 		r.mu.Unlock()
 		return session.Status{}, err
 	}
@@ -34,6 +33,21 @@ func (p peerStore) Status() (session.Status, error) {
 	b := r.commits.current
 	r.mu.Unlock()
 	return st, r.await(b)
+}
+
+// catchUp applies what only waited for time to pass, a settle mark perhaps, and
+// ends a fold that an error of the disk cut off.
+func (r *Replica) catchUp() error {
+	r.mu.Lock()
+	err := r.usable()
+	if err == nil {
+		err = r.retryAll()
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.settleRecords()
 }
 
 // statusOf describes a scope. What is given out is not changed any more: the next
