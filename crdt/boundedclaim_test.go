@@ -49,7 +49,7 @@ func rightsAt(ds []*device, d *device) (up, down *big.Int, each string, below bo
 func TestClaimsNeverMakeRights(t *testing.T) {
 	claims, doubled := 0, 0
 	for _, clones := range []bool{false, true} {
-		holds(t, int(seeds(40)), func(r *rand.Rand) error {
+		holds(t, max(int(seeds(40)), 20), func(r *rand.Rand) error {
 			ds := devices(3)
 			ds[0].edit(t, nil, func(e *crdt.RecordEditor) { e.Bounded("seats").Open(least, most, 10) })
 			ds[1].receive(t, ds[0].log...)
