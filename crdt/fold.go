@@ -27,6 +27,9 @@ type FoldRules struct {
 	// Held names the changes inside the cut that a rule holds back there,
 	// sorted; nil means none.
 	Held []clock.Dot
+	// Keep names superseded entries of versioned fields that go on to count, since
+	// a rule shows them all the same.
+	Keep []EntryID
 }
 
 // Floor is the chain of marks that the record is folded by.
@@ -104,7 +107,7 @@ func (r *Record) Fold(f *Floor, rules FoldRules) {
 			held = insertDot(slices.Clip(held), d)
 		}
 	}
-	r.foldNode(slotOf("", TypeMap), &r.root, &folding{settled: settled, dead: dead, held: held, none: len(live) == 0})
+	r.foldNode(slotOf("", TypeMap), &r.root, &folding{settled: settled, dead: dead, held: held, keep: rules.Keep, none: len(live) == 0})
 	if len(live) == 0 {
 		r.forget(cut)
 		r.stamp(nil)
@@ -368,6 +371,7 @@ type folding struct {
 	settled func(clock.Dot) bool
 	dead    func(clock.Dot) bool
 	held    []clock.Dot
+	keep    []EntryID
 	none    bool // no birth in the cut is live
 }
 
@@ -408,6 +412,9 @@ func (n *node) foldKept(t Type, x *folding) {
 	}
 	stands := n.standing(func(d clock.Dot) bool { return !x.settled(d) || slices.Contains(x.held, d) })
 	n.kept = slices.DeleteFunc(n.kept, func(k kept) bool {
+		if slices.Contains(x.keep, k.ID) {
+			return x.dead(k.ID.Dot)
+		}
 		return x.dead(k.ID.Dot) || slices.ContainsFunc(k.by, func(d clock.Dot) bool { return x.settled(d) && stands(d) })
 	})
 }

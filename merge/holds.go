@@ -295,36 +295,3 @@ func (v *viewing) endedOf(cs []crdt.Contribution, left func(clock.Dot) bool) map
 	}
 	return ended
 }
-
-// HeldAt lists the changes that rules hold back from the state restricted to a
-// cut, or that a verdict turned down there: what a fold by a mark of that cut is to
-// be told, see [crdt.FoldRules]. Nil stands for all that is there. The cut must
-// cover the last settle mark.
-//
-// It is a function of the changes in the cut, and so the same on every replica
-// that has them. In canonical order of dots. It costs what [View] does.
-func HeldAt(r *crdt.Record, c *CollectionRules, cut *clock.VersionVector) []clock.Dot {
-	v := newViewing(r, c, nil)
-	v.cut = cut
-	v.hold()
-	var held []clock.Dot
-	for d, m := range v.holds.moves {
-		if v.holds.left[d] && slices.ContainsFunc(m.fields, func(f string) bool { return !v.ended(f)[d] }) {
-			held = append(held, d)
-		}
-	}
-	for name, apart := range v.holds.apart {
-		for d := range apart {
-			if !v.ended(name)[d] {
-				held = append(held, d)
-			}
-		}
-	}
-	for _, d := range r.Held() {
-		if v.holds.moves[d] == nil && v.sees(d) {
-			held = append(held, d)
-		}
-	}
-	slices.SortFunc(held, clock.Dot.Compare)
-	return slices.Compact(held)
-}
