@@ -137,6 +137,9 @@ func (r *Replica) Serve(ctx context.Context, l net.Listener, o SyncOptions, done
 	for {
 		conn, err := l.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close() // nobody waits for an answer that does not come
+			}
 			return nil
 		}
 		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() || isTemporary(err) {
