@@ -1,15 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // asProgram makes the test binary be the program itself, so that tests can
@@ -80,42 +81,68 @@ func (s store) json(args ...string) map[string]any {
 
 // running is a command that runs until it is stopped.
 type running struct {
-	t     *testing.T
-	lines *bufio.Scanner
-	seen  []string
-	stop  context.CancelFunc
-	ended chan result
+	t      *testing.T
+	out    *lineBuffer
+	seen   []string
+	stop   context.CancelFunc
+	ended  chan result
+	result *result
 }
 
-// start runs a command line beside the test. Its output must be read by line,
-// or by end.
+// patience is how long a test waits for a line or an end that does not come,
+// before it shows where everything stands.
+const patience = 2 * time.Minute
+
+// start runs a command line beside the test. It never waits for the test to read
+// what it prints.
 func (s store) start(args ...string) *running {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
-	out, in := io.Pipe()
-	r := &running{t: s.t, lines: bufio.NewScanner(out), stop: cancel, ended: make(chan result, 1)}
+	r := &running{t: s.t, out: newLineBuffer(), stop: cancel, ended: make(chan result, 1)}
 	args = append([]string{"--store", s.dir, "--durability", "relaxed"}, args...)
 	go func() {
 		var errs bytes.Buffer
-		code := run(ctx, args, strings.NewReader(""), in, &errs)
-		in.Close()
+		code := run(ctx, args, strings.NewReader(""), r.out, &errs)
+		r.out.close()
 		r.ended <- result{code: code, stderr: errs.String()}
 	}()
 	s.t.Cleanup(func() { r.end() })
 	return r
 }
 
+// next reads a line; ok is false when the command has ended.
+func (r *running) next() (line string, ok bool) {
+	r.t.Helper()
+	line, ok, late := r.out.line()
+	if late {
+		r.stuck("another line")
+	}
+	if ok {
+		r.seen = append(r.seen, line)
+	}
+	return line, ok
+}
+
+// stuck ends the test with what there is to say about a command that hangs.
+func (r *running) stuck(what string) {
+	r.t.Helper()
+	var stacks strings.Builder
+	pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	r.t.Fatalf("%s does not come; got %q\n%s", what, r.seen, stacks.String())
+}
+
 // line reads up to the first line that contains text.
 func (r *running) line(text string) string {
 	r.t.Helper()
-	for r.lines.Scan() {
-		r.seen = append(r.seen, r.lines.Text())
-		if strings.Contains(r.lines.Text(), text) {
-			return r.lines.Text()
+	for {
+		line, ok := r.next()
+		if !ok {
+			r.t.Fatalf("no line with %q; got %q", text, r.seen)
+		}
+		if strings.Contains(line, text) {
+			return line
 		}
 	}
-	r.t.Fatalf("no line with %q; got %q", text, r.seen)
-	return ""
 }
 
 // address reads the address that serve prints.
@@ -126,18 +153,90 @@ func (r *running) address() string {
 	return address
 }
 
-// end stops the command and returns what it did, with all that it printed.
+// wait returns what the command did, with all that it printed, once it has ended
+// by itself.
+func (r *running) wait() result {
+	r.t.Helper()
+	if r.result != nil {
+		return *r.result
+	}
+	select {
+	case x := <-r.ended:
+		r.result = &x
+	case <-time.After(patience):
+		r.stuck("the end")
+	}
+	for {
+		if _, ok := r.next(); !ok {
+			break
+		}
+	}
+	r.result.stdout = strings.Join(r.seen, "\n")
+	return *r.result
+}
+
+// end stops the command and returns what it did.
 func (r *running) end() result {
+	r.t.Helper()
 	r.stop()
-	for r.lines.Scan() {
-		r.seen = append(r.seen, r.lines.Text())
+	return r.wait()
+}
+
+// lineBuffer holds what was printed until it is read, line by line.
+type lineBuffer struct {
+	mu     sync.Mutex
+	text   []byte
+	closed bool
+	more   chan struct{}
+}
+
+func newLineBuffer() *lineBuffer { return &lineBuffer{more: make(chan struct{}, 1)} }
+
+// Write keeps b. It does not block.
+func (l *lineBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	l.text = append(l.text, b...)
+	l.mu.Unlock()
+	l.signal()
+	return len(b), nil
+}
+
+func (l *lineBuffer) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.signal()
+}
+
+func (l *lineBuffer) signal() {
+	select {
+	case l.more <- struct{}{}:
+	default:
 	}
-	res, ok := <-r.ended
-	if ok {
-		res.stdout = strings.Join(r.seen, "\n")
-		close(r.ended)
+}
+
+// line takes the next line; ok is false at the end, and late after a long time
+// without one.
+func (l *lineBuffer) line() (line string, ok, late bool) {
+	for {
+		l.mu.Lock()
+		i := bytes.IndexByte(l.text, '\n')
+		if i >= 0 {
+			line, ok, l.text = string(l.text[:i]), true, l.text[i+1:]
+		} else if l.closed && len(l.text) > 0 {
+			line, ok, l.text = string(l.text), true, nil
+		}
+		closed := l.closed
+		l.mu.Unlock()
+		if ok || closed {
+			return line, ok, false
+		}
+		select {
+		case <-l.more:
+		case <-time.After(patience):
+			return "", false, true
+		}
 	}
-	return res
 }
 
 // wantIn fails unless text contains all parts.
