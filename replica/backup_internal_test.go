@@ -60,6 +60,8 @@ func TestBackupBecomesAReplica(t *testing.T) {
 }
 
 // TestDamagedBackupIsRefused at every cut and for turned bits.
+//
+//concord:fault bytes that were altered
 func TestDamagedBackupIsRefused(t *testing.T) {
 	a := openAt(t, filepath.Join(t.TempDir(), "a"), Options{})
 	for i := range 3 {

@@ -99,6 +99,7 @@ func TestBundleBringsEverything(t *testing.T) {
 	}
 }
 
+//concord:edge what comes early
 func TestBundlesInAnyOrder(t *testing.T) {
 	a := openStore(t, "", inMemory)
 	bundles := deltas(t, a, "n", 4)
@@ -117,6 +118,7 @@ func TestBundlesInAnyOrder(t *testing.T) {
 	}
 }
 
+//concord:fault a restart between bundles
 func TestEarlyChangesOutliveARestartAndAreNoClaim(t *testing.T) {
 	a := openStore(t, "", inMemory)
 	bundles := deltas(t, a, "n", 3)
@@ -176,6 +178,7 @@ func TestEarlyChangesOutliveARestartAndAreNoClaim(t *testing.T) {
 	}
 }
 
+//concord:fault bytes that were altered
 func TestDamagedBundleChangesNothing(t *testing.T) {
 	a, b := openStore(t, "", inMemory), openStore(t, "", inMemory)
 	bundles := deltas(t, a, "n", 2)
@@ -196,6 +199,7 @@ func TestDamagedBundleChangesNothing(t *testing.T) {
 	}
 }
 
+//concord:fault a directory put back
 func TestBundleWithForgottenOwnChanges(t *testing.T) {
 	dir, copied := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "copy")
 	a, err := replica.Open(dir, replica.Options{})
@@ -225,6 +229,7 @@ func TestBundleWithForgottenOwnChanges(t *testing.T) {
 	}
 }
 
+//concord:edge limits
 func TestEarlyChangesAreBounded(t *testing.T) {
 	a, b := openStore(t, "", inMemory), openStore(t, "", inMemory)
 	add(t, a, "n")

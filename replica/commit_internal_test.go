@@ -48,6 +48,8 @@ func TestHeaderIsWrittenOnceForAGroup(t *testing.T) {
 
 // TestRecordsOfALargeChangeAreNotWrittenWhole: what a record weighs in a change
 // is its own part of it.
+//
+//concord:edge large changes
 func TestRecordsOfALargeChangeAreNotWrittenWhole(t *testing.T) {
 	r := openAt(t, "", Options{DisableDisk: true})
 	for round := range 2 {
@@ -90,6 +92,8 @@ func (s *cutStore) commit(groups []group) error {
 
 // TestStoreIsWholeBetweenGroups cuts the writing of many changes after each
 // group of them.
+//
+//concord:fault a process that ends anywhere
 func TestStoreIsWholeBetweenGroups(t *testing.T) {
 	long := strings.Repeat("long ", 600)
 	for left := range 6 {

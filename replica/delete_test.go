@@ -28,6 +28,7 @@ func visible(t testing.TB, r *replica.Replica, key string) bool {
 	return err == nil
 }
 
+//concord:edge concurrent deletion
 func TestDeletionAgainstConcurrentEdit(t *testing.T) {
 	for _, x := range []struct {
 		policy crdt.DeletePolicy
@@ -70,6 +71,8 @@ func TestDeletionAgainstConcurrentEdit(t *testing.T) {
 
 // TestRecordMadeAgainStartsAnew: what was typed and counted under the old birth
 // is not shown under the new one.
+//
+//concord:edge deleted and made again
 func TestRecordMadeAgainStartsAnew(t *testing.T) {
 	ctx := context.Background()
 	a, b := pair(t, crdt.DeleteWins)
@@ -105,6 +108,8 @@ func TestRecordMadeAgainStartsAnew(t *testing.T) {
 
 // TestTwoTabletsMakeOneRecord: a deletion ends the births that it names, and no
 // other.
+//
+//concord:edge one key made twice
 func TestTwoTabletsMakeOneRecord(t *testing.T) {
 	ctx := context.Background()
 	a, b := pair(t, crdt.DeleteWins)

@@ -233,6 +233,7 @@ func TestDriveLive(t *testing.T) {
 	})
 }
 
+//concord:fault a session broken off
 func TestDriveCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newDriveStore('a'), newDriveStore('b')
@@ -258,6 +259,7 @@ func TestDriveCancel(t *testing.T) {
 	})
 }
 
+//concord:fault a peer that says nothing
 func TestDriveSilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newDriveStore('a')
@@ -277,6 +279,8 @@ func TestDriveSilentPeer(t *testing.T) {
 
 // TestDriveDeafPeer has a peer that neither reads nor writes: not even the hello
 // can leave.
+//
+//concord:fault a peer that reads nothing
 func TestDriveDeafPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca, cb := net.Pipe()
@@ -288,6 +292,7 @@ func TestDriveDeafPeer(t *testing.T) {
 	})
 }
 
+//concord:fault a store that fails
 func TestDriveStoreFails(t *testing.T) {
 	a, b := newDriveStore('a'), newDriveStore('b')
 	full := errors.New("disk full")
@@ -304,6 +309,8 @@ func TestDriveStoreFails(t *testing.T) {
 
 // TestDriveTellsWhy has one side break off while the other is sending: the
 // reason must arrive, though TCP would rather reset the connection.
+//
+//concord:fault a peer that refuses
 func TestDriveTellsWhy(t *testing.T) {
 	a, b := newDriveStore('a'), newDriveStore('b')
 	a.write(20_000)
@@ -363,6 +370,7 @@ func (c *closing) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+//concord:fault a connection that breaks
 func TestDriveWriteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newDriveStore('a'), newDriveStore('b')

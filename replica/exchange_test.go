@@ -29,6 +29,8 @@ func update(t testing.TB, r *replica.Replica, coll, key string, f func(*replica.
 
 // TestFirstSyncAfterTenThousandOfflineWrites attaches a store that was used
 // alone to a peer: nothing has to be migrated.
+//
+//concord:edge long offline
 func TestFirstSyncAfterTenThousandOfflineWrites(t *testing.T) {
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{Actor: "ana"})
 	b := openStore(t, filepath.Join(t.TempDir(), "b"), replica.Options{})
@@ -63,6 +65,8 @@ func TestFirstSyncAfterTenThousandOfflineWrites(t *testing.T) {
 
 // TestFormOpenedBeforeTheDoctorsValueArrived is the history behind supersedes:
 // what the nurse's replica had is not what the nurse saw.
+//
+//concord:edge a value that the actor did not see
 func TestFormOpenedBeforeTheDoctorsValueArrived(t *testing.T) {
 	policy := merge.Policy{
 		Roles: []string{"doctor", "nurse"},
@@ -141,6 +145,8 @@ func TestGroupOfRecordsIsWholeEverywhere(t *testing.T) {
 
 // TestClockAheadWaitsAndComesIn: a device one year ahead is not let in before
 // time reaches it, and stops nobody.
+//
+//concord:fault a clock that is wrong
 func TestClockAheadWaitsAndComesIn(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	wall := func() time.Time { return now }
@@ -189,6 +195,8 @@ func (c *cutConn) Read(b []byte) (int, error) {
 }
 
 // TestCutInTheMiddleSendsOnlyTheRest cuts a transfer several times.
+//
+//concord:fault a connection that breaks
 func TestCutInTheMiddleSendsOnlyTheRest(t *testing.T) {
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
 	b := openStore(t, filepath.Join(t.TempDir(), "b"), replica.Options{})
@@ -234,6 +242,8 @@ func TestCutInTheMiddleSendsOnlyTheRest(t *testing.T) {
 
 // TestRestoredDirectoryLosesNothing puts an older copy of a directory back, side
 // file included, after the lost changes were sent to a peer.
+//
+//concord:fault a directory put back
 func TestRestoredDirectoryLosesNothing(t *testing.T) {
 	base := t.TempDir()
 	dir, backup := filepath.Join(base, "a"), filepath.Join(base, "backup")
@@ -376,6 +386,8 @@ func TestLiveSessionsPassOnWhatTheyHear(t *testing.T) {
 
 // TestHeadsComeBeforeWhatNeedsThem: a replica that has nothing yet applies what
 // comes as it comes, whatever the origins of a record are called.
+//
+//concord:edge effects before causes
 func TestHeadsComeBeforeWhatNeedsThem(t *testing.T) {
 	all := make([]*replica.Replica, 3)
 	for i := range all {

@@ -58,6 +58,8 @@ func TestReopenedReplicaGoesOn(t *testing.T) {
 
 // TestCopiedDirectoryIsAnotherIncarnation: original and copy both go on, and
 // agree in the end.
+//
+//concord:fault a directory copied
 func TestCopiedDirectoryIsAnotherIncarnation(t *testing.T) {
 	base := t.TempDir()
 	dir, copied := filepath.Join(base, "a"), filepath.Join(base, "copy")
@@ -89,6 +91,8 @@ func TestCopiedDirectoryIsAnotherIncarnation(t *testing.T) {
 
 // TestOfferedMarkEndsTheIncarnation puts an older store under the side file: the
 // dots that a peer has seen are not given out again.
+//
+//concord:fault a store put back
 func TestOfferedMarkEndsTheIncarnation(t *testing.T) {
 	for _, offered := range []bool{true, false} {
 		base := t.TempDir()
@@ -153,6 +157,8 @@ func TestMarkIsWrittenOnceForABatch(t *testing.T) {
 }
 
 // TestLostEndIsNoticed: the engine forgets the end of its log silently.
+//
+//concord:fault a log cut short
 func TestLostEndIsNoticed(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "a")

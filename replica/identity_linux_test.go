@@ -8,6 +8,8 @@ import (
 
 // TestInodeThatIsUsedAgainIsAnotherDirectory: a directory that was removed leaves
 // its inode to the copy that is put in its place.
+//
+//concord:edge a number that is used again
 func TestInodeThatIsUsedAgainIsAnotherDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")
 	number := func() (n, ino uint64) {

@@ -150,6 +150,8 @@ func filled(t testing.TB) (dir string, a, b *Replica, want map[string]any) {
 // TestNoRowCanLie harms every row of a store in every way, one at a time, and
 // wants that nothing but what was written is shown, that the damage is found,
 // and that a repair from a peer brings everything back.
+//
+//concord:fault bits that turned
 func TestNoRowCanLie(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens a store some hundred times")
@@ -209,6 +211,8 @@ func TestNoRowCanLie(t *testing.T) {
 }
 
 // TestDerivedRowsComeBackWithoutAPeer damages what can be made again.
+//
+//concord:fault rows that are gone
 func TestDerivedRowsComeBackWithoutAPeer(t *testing.T) {
 	_, a, _, want := filled(t)
 	for _, kind := range []byte{rowHeader, rowSnapshot, rowSum} {
@@ -230,6 +234,8 @@ func TestDerivedRowsComeBackWithoutAPeer(t *testing.T) {
 
 // TestOneBadRecordStopsNobody: the others are read, written and synced, also
 // where the lost change cannot be brought back.
+//
+//concord:fault bits that turned
 func TestOneBadRecordStopsNobody(t *testing.T) {
 	ctx := context.Background()
 	dir, a, b, want := filled(t)
@@ -295,6 +301,8 @@ func TestOneBadRecordStopsNobody(t *testing.T) {
 }
 
 // TestMissingHeaderIsNotAbsence: the record cannot be made a second time.
+//
+//concord:fault rows that are gone
 func TestMissingHeaderIsNotAbsence(t *testing.T) {
 	dir, a, _, _ := filled(t)
 	harm(t, a, recordKey(rowHeader, a.scopes["c"].number, "k2"), "missing")
@@ -320,6 +328,8 @@ func TestMissingHeaderIsNotAbsence(t *testing.T) {
 
 // TestRecordThatMayLackItsEndStaysDamaged: with the header and the last change
 // gone, the changes before it are not the record.
+//
+//concord:fault rows that are gone
 func TestRecordThatMayLackItsEndStaysDamaged(t *testing.T) {
 	dir, a, _, _ := filled(t)
 	set(t, a, "k3", "last of k3, seen by nobody")
@@ -338,6 +348,8 @@ func TestRecordThatMayLackItsEndStaysDamaged(t *testing.T) {
 
 // TestNothingElseTakesTheDamagedPlace: a change that is not the one that was
 // there is refused, in the middle of a history and at its end.
+//
+//concord:fault rows that are gone
 func TestNothingElseTakesTheDamagedPlace(t *testing.T) {
 	_, a, _, _ := filled(t)
 	s, o := a.scopes["c"], a.origin

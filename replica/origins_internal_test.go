@@ -27,6 +27,8 @@ func made(t testing.TB, scope string, d clock.Dot, before crdt.Hash) *session.In
 
 // TestScopeTakesSoManyOrigins: an origin too many is refused, with the reason;
 // those that are there go on.
+//
+//concord:edge limits
 func TestScopeTakesSoManyOrigins(t *testing.T) {
 	r := openAt(t, "", Options{DisableDisk: true})
 	set(t, r, "k", 0)

@@ -14,6 +14,8 @@ import (
 // TestQuarantineListsWhatWaits: a change ahead of time, and the one that follows
 // it, are listed with what they wait for, kept over a restart, and leave the
 // list when their time has come.
+//
+//concord:edge effects before causes
 func TestQuarantineListsWhatWaits(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	start := now
@@ -63,6 +65,8 @@ func TestQuarantineListsWhatWaits(t *testing.T) {
 }
 
 // TestQuarantineNamesDependents: what waits for a change that waits.
+//
+//concord:edge effects before causes
 func TestQuarantineNamesDependents(t *testing.T) {
 	base := t.TempDir()
 	a := openAt(t, filepath.Join(base, "a"), Options{})

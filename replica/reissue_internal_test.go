@@ -7,6 +7,8 @@ import (
 
 // TestEmptyRestoreMeetsItsPast restores a replica to before its first change,
 // with nothing that would tell it so.
+//
+//concord:fault a directory put back
 func TestEmptyRestoreMeetsItsPast(t *testing.T) {
 	o := Options{DisableDisk: true, Identity: bytes.Repeat([]byte{3}, 32)}
 	for _, written := range []bool{false, true} {
@@ -44,6 +46,8 @@ func TestEmptyRestoreMeetsItsPast(t *testing.T) {
 // TestWhatCameBackIsNotLost has a session ask for a reissue after another one
 // brought the very changes: a copy hears from two peers at once what the
 // original wrote since.
+//
+//concord:fault a directory put back
 func TestWhatCameBackIsNotLost(t *testing.T) {
 	o := Options{DisableDisk: true, Identity: bytes.Repeat([]byte{3}, 32)}
 	original, peer, copied := openAt(t, "", o), openAt(t, "", Options{DisableDisk: true}), openAt(t, "", o)

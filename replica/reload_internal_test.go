@@ -9,6 +9,8 @@ import (
 
 // TestReopenedCacheGivesUpRecords: what the store holds when it is opened is
 // durable, so records that were only read may leave memory.
+//
+//concord:edge a small cache
 func TestReopenedCacheGivesUpRecords(t *testing.T) {
 	ctx := context.Background()
 	dir := filepath.Join(t.TempDir(), "a")

@@ -137,6 +137,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	}
 }
 
+//concord:fault a change that fails
 func TestFailedUpdateChangesNothing(t *testing.T) {
 	ctx := context.Background()
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
@@ -182,6 +183,7 @@ func TestFailedUpdateChangesNothing(t *testing.T) {
 	}
 }
 
+//concord:edge two processes on one store
 func TestSecondOpenIsRefusedByName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")
 	openStore(t, dir, replica.Options{})
@@ -193,6 +195,8 @@ func TestSecondOpenIsRefusedByName(t *testing.T) {
 }
 
 // TestChangeOverMoreRecordsThanTheCacheHolds: a change keeps what it opened.
+//
+//concord:edge a small cache
 func TestChangeOverMoreRecordsThanTheCacheHolds(t *testing.T) {
 	ctx := context.Background()
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{CacheBytes: 1})
@@ -219,6 +223,8 @@ func TestChangeOverMoreRecordsThanTheCacheHolds(t *testing.T) {
 }
 
 // TestPanicInEditLeavesTheReplicaUsable: whoever recovers can go on.
+//
+//concord:fault a panic in the caller's code
 func TestPanicInEditLeavesTheReplicaUsable(t *testing.T) {
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
 	func() {
@@ -235,6 +241,8 @@ func TestPanicInEditLeavesTheReplicaUsable(t *testing.T) {
 }
 
 // TestAuthorThatNoPeerCouldReadIsRefused before it is made, not after.
+//
+//concord:edge limits
 func TestAuthorThatNoPeerCouldReadIsRefused(t *testing.T) {
 	a := openStore(t, filepath.Join(t.TempDir(), "a"), replica.Options{})
 	for _, as := range []string{strings.Repeat("x", 257), "\xff"} {

@@ -16,6 +16,7 @@ import (
 
 var rowKey = []byte("key")
 
+//concord:edge limits
 func TestLimitsAreThoseOfTheFormat(t *testing.T) {
 	if maxKeyBytes != crdt.MaxKeyBytes {
 		t.Errorf("keys of %d bytes, of the format %d", maxKeyBytes, crdt.MaxKeyBytes)
@@ -31,6 +32,7 @@ func TestLimitsAreThoseOfTheFormat(t *testing.T) {
 	}
 }
 
+//concord:edge hostile bytes
 func TestChangeRowsThatMeanNothing(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -108,6 +110,8 @@ func TestHeaderRowHasOneEncoding(t *testing.T) {
 
 // FuzzRows decodes rows under a checksum that is right. What is accepted must
 // come out the same when it is encoded again.
+//
+//concord:edge hostile bytes
 func FuzzRows(f *testing.F) {
 	formats := []string{"change row", "header row", "fate row", "sum row", "repair row"}
 	for _, v := range goldenVectors(f) {

@@ -68,6 +68,8 @@ func TestActivatedVersionDecidesAgain(t *testing.T) {
 
 // TestTwoSuccessors: of two versions activated apart every replica takes the one
 // by the higher role, whatever came first.
+//
+//concord:edge two versions of a policy at once
 func TestTwoSuccessors(t *testing.T) {
 	v1 := hospital(1, nil, merge.Latest)
 	v2, other := hospital(2, nil, merge.Authority("doctor", "nurse"), merge.Latest), hospital(3, nil, merge.Earliest)
@@ -98,6 +100,8 @@ func TestTwoSuccessors(t *testing.T) {
 
 // TestChangeWaitsForItsVersion: without the version that a change cites it waits;
 // with it, it is judged by it, by whoever has whatever policy.
+//
+//concord:edge effects before causes
 func TestChangeWaitsForItsVersion(t *testing.T) {
 	v1, v2 := hospital(1, nil, merge.Latest), hospital(2, []string{"doctor"}, merge.Latest)
 	a, b := openRuled(t, "", "chief", v1), openRuled(t, "", "nurse", v1)
@@ -120,6 +124,8 @@ func TestChangeWaitsForItsVersion(t *testing.T) {
 
 // TestMixedPolicies: what is written under other rules is judged by these, and both
 // sides hear that they differ.
+//
+//concord:edge devices with different policies
 func TestMixedPolicies(t *testing.T) {
 	v1 := hospital(1, []string{"doctor"}, merge.Latest)
 	loose := hospital(1, nil, merge.Latest)

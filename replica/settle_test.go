@@ -146,6 +146,8 @@ func recordBytes(t testing.TB, r *replica.Replica, key string) int {
 
 // TestMemberThatIsAwayHoldsUpTheMark: without its acknowledgement nothing is
 // forgotten, and Settle says who is missing.
+//
+//concord:edge long offline
 func TestMemberThatIsAwayHoldsUpTheMark(t *testing.T) {
 	dir := t.TempDir()
 	a, b, c := openWard(t, dir, "a"), openWard(t, dir, "b"), openWard(t, dir, "c")
@@ -168,6 +170,8 @@ func TestMemberThatIsAwayHoldsUpTheMark(t *testing.T) {
 
 // TestFoldIsTakenUpAfterItWasCut settles more records than one batch holds, from
 // a store that was closed in between.
+//
+//concord:fault a process that ends anywhere
 func TestFoldIsTakenUpAfterItWasCut(t *testing.T) {
 	dir := t.TempDir()
 	a, b := openWard(t, dir, "a"), openWard(t, dir, "b")
@@ -189,6 +193,8 @@ func TestFoldIsTakenUpAfterItWasCut(t *testing.T) {
 
 // TestRestampLetsInWhatWaits: a device whose clock was a year ahead puts its
 // changes right, and nobody waits a year.
+//
+//concord:fault a clock that is wrong
 func TestRestampLetsInWhatWaits(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	wrong := true

@@ -13,6 +13,8 @@ import (
 )
 
 // TestSpaceGate walks a disk from ample to full and back.
+//
+//concord:fault a full disk
 func TestSpaceGate(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "a")
@@ -72,6 +74,8 @@ func TestSpaceGate(t *testing.T) {
 }
 
 // TestOpenOnAFullDisk gives the ballast up, or says what is missing.
+//
+//concord:fault a full disk
 func TestOpenOnAFullDisk(t *testing.T) {
 	g := &spaceGate{dir: t.TempDir(), limits: SpaceLimits{Soft: 300, Hard: 200, Floor: 100, Ballast: 4096}}
 	left := uint64(1000)
@@ -98,6 +102,8 @@ func TestOpenOnAFullDisk(t *testing.T) {
 }
 
 // TestRecordLargerThanATransaction is written whole, with its snapshot.
+//
+//concord:edge large records
 func TestRecordLargerThanATransaction(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a")
 	a := openAt(t, dir, Options{})

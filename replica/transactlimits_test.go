@@ -12,6 +12,8 @@ import (
 
 // TestTransactOfTooManyRecords: what nobody could read again is refused before
 // anything is written.
+//
+//concord:edge limits
 func TestTransactOfTooManyRecords(t *testing.T) {
 	r, err := replica.Open("", replica.Options{DisableDisk: true})
 	if err != nil {

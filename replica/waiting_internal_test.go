@@ -51,6 +51,8 @@ func TestWhatIsMetFreesWhatWaitsForIt(t *testing.T) {
 }
 
 // TestWhatMustWaitHasNoRecordRead: heads are looked for in the header.
+//
+//concord:edge effects before causes
 func TestWhatMustWaitHasNoRecordRead(t *testing.T) {
 	r := openAt(t, filepath.Join(t.TempDir(), "a"), Options{})
 	set(t, r, "k", 1)

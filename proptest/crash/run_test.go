@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
+//concord:fault processes that are killed
 func TestStoresDoNotLie(t *testing.T) {
 	rounds := 10
 	if testing.Short() {

@@ -74,6 +74,7 @@ func TestSyncFlowsOneWay(t *testing.T) {
 	}
 }
 
+//concord:edge edits that change nothing
 func TestEditsThatChangeNothing(t *testing.T) {
 	w := openWorld(t, false, "A")
 	n := w.nodes["A"]
@@ -106,6 +107,7 @@ func TestEditsThatChangeNothing(t *testing.T) {
 	}
 }
 
+//concord:edge text outside the basic plane
 func TestPositionsInUTF16(t *testing.T) {
 	text := []rune("a😀b")
 	for units, want := range []int{0, 1, -1, 2, 3, 4, 5} {
@@ -147,6 +149,7 @@ func TestReadsInTheFormsOfScenarios(t *testing.T) {
 	}
 }
 
+//concord:fault a clock that is wrong
 func TestPoisonWaits(t *testing.T) {
 	w := openWorld(t, false, "A")
 	if err := w.Poison("A"); !errors.Is(err, scenario.ErrRefused) || !errors.Is(err, session.ErrClockAhead) {
@@ -154,6 +157,7 @@ func TestPoisonWaits(t *testing.T) {
 	}
 }
 
+//concord:edge a later version
 func TestLaterVersionIsRefusedAndNothingElse(t *testing.T) {
 	w := openWorld(t, false, "A", "B")
 	edit(t, w.nodes["A"], addOne)
@@ -172,6 +176,7 @@ func TestLaterVersionIsRefusedAndNothingElse(t *testing.T) {
 	}
 }
 
+//concord:fault a directory put back
 func TestRestoreIsByteForByte(t *testing.T) {
 	w := openWorld(t, true, "A")
 	n := w.nodes["A"]
@@ -196,6 +201,7 @@ func TestRestoreIsByteForByte(t *testing.T) {
 	}
 }
 
+//concord:fault a directory copied
 func TestCopiesKeepHolesAndBytes(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")

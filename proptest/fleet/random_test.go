@@ -243,6 +243,7 @@ func kindOf(problem string) string {
 // underRace says that the race detector is on.
 var underRace bool
 
+//concord:fault restarts and directories put back
 func TestRandomHistories(t *testing.T) {
 	runner := scenario.Runner{Opener: fleet.Opener{Dir: t.TempDir()}, TraceLines: 1000}
 	for _, kind := range []struct {

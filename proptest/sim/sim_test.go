@@ -21,6 +21,8 @@ var (
 )
 
 // TestHistoriesHold is a short form of concord sim.
+//
+//concord:fault every fault of the simulator
 func TestHistoriesHold(t *testing.T) {
 	n := *seeds
 	if underRace {
@@ -66,6 +68,8 @@ var first = map[sim.Plant]uint64{sim.PlantSync: 36, sim.PlantTorn: 30, sim.Plant
 
 // TestPlantsAreFound breaks, one at a time, what the replica builds on: a
 // simulator that finds nothing then finds nothing ever.
+//
+//concord:fault disks that lie
 func TestPlantsAreFound(t *testing.T) {
 	if underRace {
 		t.Skip("hundreds of histories; a run without the race detector has them")
@@ -88,6 +92,8 @@ func TestPlantsAreFound(t *testing.T) {
 }
 
 // TestEveryWayShowsTheSame has newcomers get a fleet's changes in every way.
+//
+//concord:fault sessions that are cut, bundles out of order
 func TestEveryWayShowsTheSame(t *testing.T) {
 	for seed := range uint64(4) {
 		if r := sim.Run(seed, sim.Options{Devices: 4, EveryWay: true}); r.Failure != nil {

@@ -85,6 +85,7 @@ func TestBundleCarriesChangesWithTheirChain(t *testing.T) {
 	}
 }
 
+//concord:edge large changes
 func TestBundleOfLargeChanges(t *testing.T) {
 	a := newFake('a')
 	for range 3 {
@@ -96,6 +97,7 @@ func TestBundleOfLargeChanges(t *testing.T) {
 	}
 }
 
+//concord:fault bytes that were altered
 func TestDamagedBundlesAreRefusedWhole(t *testing.T) {
 	a := newFake('a')
 	a.writeMany("s", 3)
@@ -147,6 +149,7 @@ type laterBundle struct{ BundleHead }
 
 func (h *laterBundle) Version() uint64 { return 2 }
 
+//concord:edge a later version
 func TestBundleOfALaterVersion(t *testing.T) {
 	head, err := codec.AppendEnvelope(nil, &laterBundle{bundleHead})
 	if err != nil {
@@ -158,6 +161,7 @@ func TestBundleOfALaterVersion(t *testing.T) {
 	}
 }
 
+//concord:edge hostile bytes
 func TestBundleWithAChangeThatDoesNotDecode(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 1)
@@ -204,6 +208,7 @@ func (s brokenStream) Read(b []byte) (int, error) {
 	return n, err
 }
 
+//concord:fault a stream that breaks
 func TestBundleFromABrokenStream(t *testing.T) {
 	a := newFake('a')
 	a.writeMany("s", 3)
@@ -217,6 +222,7 @@ func TestBundleFromABrokenStream(t *testing.T) {
 	}
 }
 
+//concord:edge hostile bytes
 func FuzzReadBundle(f *testing.F) {
 	a := newFake('a')
 	a.writeMany("s", 3)

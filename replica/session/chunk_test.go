@@ -93,6 +93,8 @@ func TestChunksNumberOrigins(t *testing.T) {
 }
 
 // TestChunkOfManyOrigins is cut where it would name too many.
+//
+//concord:edge limits
 func TestChunkOfManyOrigins(t *testing.T) {
 	var changes []Change
 	for i := range 30 {
@@ -143,6 +145,8 @@ func TestChunkOfManyOrigins(t *testing.T) {
 }
 
 // TestContinuedRunAfterRefusal has a run go on from what was refused.
+//
+//concord:fault a store that refuses
 func TestContinuedRunAfterRefusal(t *testing.T) {
 	a := newFake('a')
 	h := meetHostile(t, a, Config{})

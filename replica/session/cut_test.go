@@ -22,6 +22,8 @@ func cutStores() (*fakeStore, *fakeStore) {
 
 // TestCutAnywhere cuts a session after every number of bytes, and holds a second
 // one. Nothing may be lost, and nothing that the receiver has be sent again.
+//
+//concord:fault a connection that breaks at any byte
 func TestCutAnywhere(t *testing.T) {
 	a, b := cutStores()
 	whole := newPair(a, b, small, small)
@@ -68,6 +70,8 @@ func TestCutAnywhere(t *testing.T) {
 }
 
 // TestCutFlight counts what a cut costs: the chunks in flight, and no more.
+//
+//concord:fault a connection that breaks
 func TestCutFlight(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 300)
@@ -86,6 +90,8 @@ func TestCutFlight(t *testing.T) {
 
 // TestLostAfterBye says that whoever leaves first does not spoil the other's
 // report.
+//
+//concord:fault a connection that breaks
 func TestLostAfterBye(t *testing.T) {
 	a, b := cutStores()
 	p := newPair(a, b, Config{}, Config{})
@@ -108,6 +114,7 @@ func TestLostAfterBye(t *testing.T) {
 	p.drain(p.a)
 }
 
+//concord:fault a connection that breaks
 func TestLostWithinFrame(t *testing.T) {
 	a, b := cutStores()
 	p := newPair(a, b, Config{}, Config{})
@@ -122,6 +129,8 @@ func TestLostWithinFrame(t *testing.T) {
 
 // TestBitFlips turns single bits of what one side sends. The other must find
 // out, and both must be whole afterwards.
+//
+//concord:fault bits that turn on the way
 func TestBitFlips(t *testing.T) {
 	stores := func() (*fakeStore, *fakeStore) {
 		a, b := newFake('a'), newFake('b')
@@ -169,6 +178,8 @@ func TestBitFlips(t *testing.T) {
 }
 
 // TestDamageIsTold says that the peer learns why, where frames still arrive.
+//
+//concord:fault bits that turn on the way
 func TestDamageIsTold(t *testing.T) {
 	a, b := cutStores()
 	p := newPair(a, b, Config{}, Config{})

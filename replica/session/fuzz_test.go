@@ -28,6 +28,8 @@ func script(frames []codec.Frame) []byte {
 // FuzzReceive gives a session whatever a peer can send in intact frames, after
 // an honest hello. It must neither panic nor pass its limits, and the store must
 // be able to hold an honest session afterwards.
+//
+//concord:edge hostile bytes
 func FuzzReceive(f *testing.F) {
 	sessions := []func(t testing.TB) *pair{
 		func(t testing.TB) *pair {
@@ -141,6 +143,8 @@ func checkLimits(t *testing.T, s *side) {
 
 // FuzzMessages decodes messages of every type. What is accepted must come out
 // the same when it is encoded again.
+//
+//concord:edge hostile bytes
 func FuzzMessages(f *testing.F) {
 	q := chainQuery{3, "s", origin('a', 1), []uint64{1, 5, 9}}
 	a := chainAnswer{3, []ChainAt{{Known: true}, {}}}

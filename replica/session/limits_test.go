@@ -62,6 +62,7 @@ func uvarints(vs ...uint64) []byte {
 	return w.Bytes()
 }
 
+//concord:edge a hostile peer
 func TestHostileFrames(t *testing.T) {
 	self := origin('a', 1)
 	status := func(f func(s *ScopeStatus)) []byte {
@@ -170,6 +171,7 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
+//concord:edge a later version
 func TestIgnorableFrames(t *testing.T) {
 	a := newFake('a')
 	h := meetHostile(t, a, Config{})
@@ -183,6 +185,8 @@ func TestIgnorableFrames(t *testing.T) {
 }
 
 // TestHostileNumbers states the greatest numbers wherever there is one.
+//
+//concord:edge a hostile peer
 func TestHostileNumbers(t *testing.T) {
 	a := newFake('a')
 	a.writeMany("s", 3)
@@ -228,6 +232,7 @@ func TestHostileNumbers(t *testing.T) {
 	wantClosed(t, h.a, ErrBadFrame)
 }
 
+//concord:edge limits
 func TestScopeLimit(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	for i := range 30 {
@@ -269,6 +274,8 @@ func TestManyScopes(t *testing.T) {
 }
 
 // TestInFlightLimit sends more than the receiver allows.
+//
+//concord:edge limits
 func TestInFlightLimit(t *testing.T) {
 	a := newFake('a')
 	h := meetHostile(t, a, Config{MaxInFlight: 3})
@@ -282,6 +289,7 @@ func TestInFlightLimit(t *testing.T) {
 	wantClosed(t, h.a, ErrLimit)
 }
 
+//concord:edge other versions
 func TestVersions(t *testing.T) {
 	self := origin('b', 1)
 	base := hello{min: 1, max: 1, self: self, all: true, frameBytes: 65536, chunkBytes: 1 << 20, inFlight: 4, flightBytes: 1 << 20, scopeLimit: 10}
@@ -360,6 +368,8 @@ func TestConfig(t *testing.T) {
 }
 
 // TestAckFitsItsFrame acknowledges the largest chunk with the worst verdicts.
+//
+//concord:edge limits
 func TestAckFitsItsFrame(t *testing.T) {
 	a := ack{number: math.MaxUint64}
 	for i := range maxChunkChanges {

@@ -9,6 +9,8 @@ import (
 
 // TestRestored restores a replica from a copy, has it write on, and brings it
 // together with a peer that remembers more.
+//
+//concord:fault a directory put back
 func TestRestored(t *testing.T) {
 	for _, c := range []struct {
 		name                string
@@ -78,6 +80,8 @@ func TestRestored(t *testing.T) {
 
 // TestRestoredIsNoDivergence restores a replica that then writes as much as it
 // lost: both sides have the same clocks and other states, until it is repaired.
+//
+//concord:fault a directory put back
 func TestRestoredIsNoDivergence(t *testing.T) {
 	for _, d := range []Direction{Both, Push, Pull} {
 		a, b := newFake('a'), newFake('b')
@@ -94,6 +98,8 @@ func TestRestoredIsNoDivergence(t *testing.T) {
 }
 
 // TestRestoredOneWay says that the check comes before any direction.
+//
+//concord:fault a directory put back
 func TestRestoredOneWay(t *testing.T) {
 	for _, d := range []Direction{Push, Pull} {
 		a, b := newFake('a'), newFake('b')
@@ -115,6 +121,8 @@ func TestRestoredOneWay(t *testing.T) {
 }
 
 // TestRestoredBoth restores both sides at once.
+//
+//concord:fault two directories put back
 func TestRestoredBoth(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 5)
@@ -154,6 +162,8 @@ func TestRestoredBoth(t *testing.T) {
 
 // TestRestoredSeveralScopes re-issues in each scope that needs it, under one
 // new incarnation.
+//
+//concord:fault a directory put back
 func TestRestoredSeveralScopes(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	for i := range 4 {
@@ -179,6 +189,8 @@ func TestRestoredSeveralScopes(t *testing.T) {
 
 // TestOldIncarnation says that the missing end of a finished incarnation is
 // simply fetched.
+//
+//concord:fault a directory put back
 func TestOldIncarnation(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 5)
@@ -208,6 +220,8 @@ func TestOldIncarnation(t *testing.T) {
 
 // TestStaleStatus lets a store move on between its status and the peer's: no
 // past was lost.
+//
+//concord:edge two sessions at once
 func TestStaleStatus(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 5)
@@ -228,6 +242,8 @@ func TestStaleStatus(t *testing.T) {
 
 // TestForkAtThirdParty has a third replica meet two histories under one name. It
 // keeps the one that it has, and everything else goes on.
+//
+//concord:fault a fork
 func TestForkAtThirdParty(t *testing.T) {
 	a, b, c := newFake('a'), newFake('b'), newFake('c')
 	a.writeMany("s", 5)
@@ -258,6 +274,8 @@ func TestForkAtThirdParty(t *testing.T) {
 
 // TestOwnHistoryFromOutside has a peer send changes under the name of the
 // receiver itself.
+//
+//concord:fault a fork
 func TestOwnHistoryFromOutside(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 2)

@@ -68,6 +68,7 @@ func table(origins ...clock.Origin) *clock.Table {
 	return &t
 }
 
+//concord:edge hostile bytes
 func TestStatusHasOneEncoding(t *testing.T) {
 	a, b := goldenOrigin(2), goldenOrigin(3)
 	hash := crdt.HashOf([]byte("some bytes"))
@@ -110,6 +111,7 @@ func TestStatusHasOneEncoding(t *testing.T) {
 	}
 }
 
+//concord:edge hostile bytes
 func TestAckHasOneEncoding(t *testing.T) {
 	type row struct {
 		outcome Outcome
@@ -173,6 +175,7 @@ func TestAckWithoutRoomHasOneEncoding(t *testing.T) {
 	}
 }
 
+//concord:edge hostile bytes
 func TestChunkHasOneEncoding(t *testing.T) {
 	a, b := goldenOrigin(2), goldenOrigin(3)
 	first, other := change(clock.Dot{Origin: a, N: 1}, "k", "ann").Encode(), change(clock.Dot{Origin: b, N: 1}, "k", "bob").Encode()

@@ -157,6 +157,7 @@ func TestFeeds(t *testing.T) {
 	}
 }
 
+//concord:edge large changes
 func TestLargeChange(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.write("s", "s/1", "ann")
@@ -184,6 +185,8 @@ func TestLargeChange(t *testing.T) {
 }
 
 // TestManyOrigins mixes the changes of many origins in one scope.
+//
+//concord:edge limits
 func TestManyOrigins(t *testing.T) {
 	hub, late := newFake('h'), newFake('l')
 	for i := range 40 {
@@ -198,6 +201,7 @@ func TestManyOrigins(t *testing.T) {
 	}
 }
 
+//concord:edge two sessions at once
 func TestRaceOfTwoSessions(t *testing.T) {
 	// b takes in the same changes from two peers at once: neither session can
 	// know of the other when it starts.
@@ -220,6 +224,7 @@ func TestRaceOfTwoSessions(t *testing.T) {
 	}
 }
 
+//concord:edge a replica that meets itself
 func TestSelf(t *testing.T) {
 	a := newFake('a')
 	a.writeMany("s", 2)
@@ -234,6 +239,7 @@ func TestSelf(t *testing.T) {
 	}
 }
 
+//concord:fault states that tear apart
 func TestDivergenceAlarm(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 2)

@@ -26,6 +26,7 @@ func quiet(p *pair, s *side, limit time.Duration) (time.Duration, int) {
 	return p.now.Sub(begun), sent
 }
 
+//concord:fault a peer that says nothing
 func TestTimeouts(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -62,6 +63,8 @@ func TestTimeouts(t *testing.T) {
 }
 
 // TestTimeoutsDespitePings has the peer be there, and not answer.
+//
+//concord:fault a peer that does nothing
 func TestTimeoutsDespitePings(t *testing.T) {
 	for _, c := range []struct {
 		what  string
@@ -127,6 +130,8 @@ func TestKeepalive(t *testing.T) {
 }
 
 // TestByeUnanswered closes in good order though the peer is gone by then.
+//
+//concord:fault a peer that says nothing
 func TestByeUnanswered(t *testing.T) {
 	p := newPair(newFake('a'), newFake('b'), Config{}, Config{})
 	p.start()

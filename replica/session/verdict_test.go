@@ -10,6 +10,7 @@ import (
 	"github.com/concord-crdt/concord/clock"
 )
 
+//concord:fault a store that refuses
 func TestVerdicts(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.write("s", "s/1", "ann")
@@ -60,6 +61,8 @@ func TestVerdicts(t *testing.T) {
 
 // TestRefusedStopsOrigin refuses one change of a long line: what was in flight
 // is refused too, the rest is not sent.
+//
+//concord:fault a store that refuses
 func TestRefusedStopsOrigin(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 5)
@@ -78,6 +81,7 @@ func TestRefusedStopsOrigin(t *testing.T) {
 	}
 }
 
+//concord:edge limits
 func TestReportIsBounded(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	for i := range 60 {
@@ -91,6 +95,8 @@ func TestReportIsBounded(t *testing.T) {
 
 // TestMalformedChange puts one change that does not decode among good ones of
 // several origins.
+//
+//concord:fault bytes that were altered
 func TestMalformedChange(t *testing.T) {
 	hub, b := newFake('h'), newFake('b')
 	stores := []*fakeStore{newFake('x'), newFake('y'), newFake('z')}
@@ -126,6 +132,8 @@ func TestMalformedChange(t *testing.T) {
 
 // TestLaterVersion carries a change that this version cannot read over a hub to
 // a third replica, byte for byte.
+//
+//concord:edge a later version
 func TestLaterVersion(t *testing.T) {
 	a, hub, c := newFake('a'), newFake('h'), newFake('c')
 	a.write("s", "s/1", "ann")
@@ -148,6 +156,8 @@ func TestLaterVersion(t *testing.T) {
 }
 
 // TestUnreadableRow has a row of the sender's store be damaged.
+//
+//concord:fault a store that is damaged
 func TestUnreadableRow(t *testing.T) {
 	a, b := newFake('a'), newFake('b')
 	a.writeMany("s", 20)
@@ -169,6 +179,8 @@ func TestUnreadableRow(t *testing.T) {
 
 // TestStoreFailures lets each method fail once. The error is told, the other
 // side hears no detail, and the next session makes everything good.
+//
+//concord:fault a store that fails
 func TestStoreFailures(t *testing.T) {
 	secret := errors.New("/var/lib/x: disk full")
 	for _, method := range []string{"status", "changes", "apply"} {
@@ -229,6 +241,7 @@ func (s *oddStore) run(c Command) Result {
 	return r
 }
 
+//concord:fault a store that lies
 func TestStoreBreaksContract(t *testing.T) {
 	for name, odd := range map[string]oddStore{
 		"no changes": {batch: func(b *Batch) {

@@ -12,6 +12,7 @@ var (
 	from  = flag.Uint64("from", 1, "the seed of the first")
 )
 
+//concord:fault restarts, directories put back and copied
 func TestHistoriesConverge(t *testing.T) {
 	for seed := *from; seed < *from+*seeds; seed++ {
 		if err := Run(seed, 0); err != nil {
@@ -23,6 +24,7 @@ func TestHistoriesConverge(t *testing.T) {
 // bound is within how many histories the loss of a rule must show.
 const bound = 4000
 
+//concord:fault restarts, directories put back and copied
 func TestEveryRuleIsNeeded(t *testing.T) {
 	var table strings.Builder
 	for _, rule := range Rules {
