@@ -215,7 +215,7 @@ func (n *narrowing) keep(ok func(*Candidate) bool) {
 // dropSuperseded keeps the candidates that no other one supersedes. All of
 // them are superseded only in what no honest replicas wrote; then all stay.
 func (n *narrowing) dropSuperseded() {
-	if planted.Is(planted.OverruledKept) || !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].SupersededBy) > 0 }) {
+	if !slices.ContainsFunc(n.left, func(at int) bool { return len(n.set[at].SupersededBy) > 0 }) {
 		return
 	}
 	kept := make([]int, 0, len(n.left))

@@ -68,7 +68,6 @@ const (
 	TieByArrival    Fault = 90 + iota // a tie is broken by the place at which a candidate came
 	PairwiseFolding                   // candidates are decided two by two
 	RuleReadsClock                    // a rule reads the wall clock
-	OverruledKept                     // superseded candidates take part
 	ViewWrittenBack                   // what a rule decided is written as a change
 )
 

@@ -86,6 +86,7 @@ func (d *device) edit(seen *clock.VersionVector, edit func(*crdt.RecordEditor) e
 	if d.f.refuses(c) { // what the others refuse has no effect here either
 		e.Undo()
 		d.receive(c)
+		d.retry()
 		return
 	}
 	e.Commit(c, crdt.HashOf(b).Digest())
@@ -93,8 +94,8 @@ func (d *device) edit(seen *clock.VersionVector, edit func(*crdt.RecordEditor) e
 	d.restamp(c.Dot)
 }
 
-// receive takes a change through its encoding, keeps it while it waits, and then
-// looks at the others that wait.
+// receive takes a change through its encoding, to wait until what waits is looked
+// at.
 func (d *device) receive(c *crdt.Change) {
 	decoded, err := crdt.DecodeChange(c.Encode())
 	if err != nil {
@@ -102,7 +103,6 @@ func (d *device) receive(c *crdt.Change) {
 		return
 	}
 	d.waiting = append(d.waiting, decoded)
-	d.retry()
 }
 
 // hear hands a mark over, which waits for its cut.
@@ -116,7 +116,6 @@ func (d *device) hear(m mark) {
 		return
 	}
 	d.marks = append(d.marks, mark{decoded, m.ref})
-	d.retry()
 }
 
 // retry looks at what waits until nothing more can be applied.
@@ -144,7 +143,7 @@ func (d *device) take(c *crdt.Change) bool {
 	digest := crdt.HashOf(c.Encode()).Digest()
 	d.hlc.Observe(c.Stamp)
 	if d.f.refuses(c) {
-		d.record.ApplyVoid(c, p, digest)
+		d.refuse(c, digest)
 		return true
 	}
 	if err := d.record.Check(c, p); err != nil {
@@ -154,6 +153,31 @@ func (d *device) take(c *crdt.Change) bool {
 	d.record.Apply(c, p, digest, nil)
 	d.restamp(c.Dot)
 	return true
+}
+
+// refuse enters a change that static rules refuse: it is a head, and has no
+// effect.
+func (d *device) refuse(c *crdt.Change, digest uint32) {
+	before := reading(d.record)
+	d.record.ApplyVoid(c, &c.Parts[0], digest)
+	d.f.compare(fmt.Sprintf("what %s shows before and after it refused %v", d.name, c.Dot), before, reading(d.record))
+	if !slices.Contains(d.record.Heads(), c.Dot) {
+		d.f.fail("%s refused %v, which is no head then: what follows it has nothing to follow", d.name, c.Dot)
+	}
+}
+
+// checkStamps wants no change stamped before what its author had seen.
+func (d *device) checkStamps() {
+	for _, x := range d.f.devices {
+		for _, c := range x.log {
+			m, _ := d.record.Meta(c.Dot)
+			for _, h := range m.Heads {
+				if seen, ok := d.record.Meta(h); ok && m.Stamp <= seen.Stamp {
+					d.f.fail("%s: %v is stamped %v, and %v, which it saw, %v", d.name, c.Dot, m.Stamp, h, seen.Stamp)
+				}
+			}
+		}
+	}
 }
 
 // restamp takes the restamp that a change carries.

@@ -63,6 +63,7 @@ func (s *steward) write() {
 	m.Steward = s.origin.Replica
 	m.Policy = uint64(s.f.rand.IntN(64))
 	s.hear(mark{m, crdt.Ref{Dot: clock.Dot{Origin: s.origin, N: 1000 + s.written}, Digest: uint32(m.Number)}})
+	s.retry()
 }
 
 // Run plays the history of a seed, and returns what was not as it must be. A panic
@@ -108,7 +109,7 @@ func (f *fleet) prepare(n, members int) {
 
 // converge plays a history with deletions, restamps and late changes.
 func (f *fleet) converge() {
-	f.policies = []uint64{0, ^uint64(0), f.rand.Uint64()}[f.chance(3)]
+	f.policies = []uint64{0, ^uint64(0), f.rand.Uint64(), f.rand.Uint64()}[f.chance(4)]
 	f.strict = f.chance(2) == 0
 	f.prepare(4, 3)
 	for range 50 {
@@ -124,6 +125,7 @@ func (f *fleet) converge() {
 	}
 	first := f.devices[0]
 	want := first.shows()
+	first.checkStamps()
 	for _, d := range f.devices[1:] {
 		f.compare(first.name+" and "+d.name, want, d.shows())
 	}
@@ -171,7 +173,7 @@ func (f *fleet) step() {
 				f.usurper.listen(i)
 			}
 		}
-	case k == 8:
+	case k == 8, k == 12 && i == 3:
 		d.edit(nil, (*crdt.RecordEditor).Delete)
 	case k == 9:
 		d.edit(nil, (*crdt.RecordEditor).Restore)
@@ -214,6 +216,8 @@ func (f *fleet) gossip(a, b *device) {
 		a.hear(m)
 		b.hear(m)
 	}
+	a.retry()
+	b.retry()
 }
 
 // marks are those that either of two devices has.
@@ -259,8 +263,12 @@ func (f *fleet) newcomer() *device {
 	}
 	for _, c := range all {
 		d.receive(c)
+		if f.chance(8) > 0 {
+			d.retry()
+		}
 	}
 	f.tell(d)
+	d.retry()
 	return d
 }
 
@@ -296,5 +304,6 @@ func (f *fleet) forget() {
 			whole.receive(c)
 		}
 	}
+	whole.retry()
 	f.compare("a record that was folded and one that was not", reading(whole.record), reading(f.devices[0].record))
 }
