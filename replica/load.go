@@ -84,6 +84,10 @@ func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 	}
 	for _, x := range slices.Backward(tail) {
 		p, digest := &x.change.Parts[x.part], crdt.HashOf(x.row.change).Digest()
+		if cited := s.floor.At(s.floor.Find(x.change.Floor)); cited.Number() > rec.Floor().Number() {
+			// Marks that found nothing of it here are in no snapshot.
+			rec.FoldTo(cited, func(*crdt.Mark) crdt.FoldRules { return crdt.FoldRules{} })
+		}
 		if x.row.fate == Rejected {
 			rec.ApplyVoid(x.change, p, digest)
 		} else {

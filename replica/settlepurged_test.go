@@ -34,3 +34,30 @@ func TestPurgedTextStaysAway(t *testing.T) {
 	exchange(t, b, again, replica.SyncOptions{})
 	sameViews(t, want, a, again)
 }
+
+// TestNotLateAfterRestart reads a record again that was made after a mark, by one
+// who knew of the mark.
+func TestNotLateAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	a, b := openWard(t, dir, "a"), openWard(t, dir, "b")
+	update(t, a, "c", "before", func(p *replica.Record) error { return p.Register("dose").Set(1) })
+	round(t, a, b)
+	if s := settle(t, a, a.Origin().Replica); s.Number != 1 {
+		t.Fatalf("settled %+v", s)
+	}
+	round(t, a, b)
+	update(t, b, "c", "after", func(p *replica.Record) error { return p.Register("dose").Set(2) })
+	for range 2 {
+		v, err := b.Collection("c").View(t.Context(), "after")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dose, ok := v.Field("dose"); !ok || len(dose.Candidates) != 1 || dose.Candidates[0].Late {
+			t.Errorf("shows %+v", dose)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = openWard(t, dir, "b")
+	}
+}
