@@ -131,8 +131,10 @@ func (f Field) Writes() []Write {
 		return nil
 	}
 	ws := make([]Write, 0, len(f.node.entries)+len(f.node.kept))
-	for _, c := range f.Candidates() {
-		ws = append(ws, Write{Candidate: c})
+	for _, e := range f.node.entries {
+		if c, ok := f.candidate(e); ok && f.counts(e.ID.Dot) {
+			ws = append(ws, Write{Candidate: c})
+		}
 	}
 	for _, k := range f.node.kept {
 		if c, ok := f.candidate(k.Entry); ok && f.counts(k.ID.Dot) {

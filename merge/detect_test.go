@@ -359,7 +359,10 @@ func TestCart(t *testing.T) {
 	two := a.write(t, clerk, at(0), nil, func(e *crdt.RecordEditor) { _ = e.Map("items").Counter("milk").Add(2) })
 	b.receive(t, two)
 	gone := a.write(t, clerk, at(1), nil, func(e *crdt.RecordEditor) { _ = e.Map("items").Delete("milk"); _ = e.Text("note").Insert(0, "a") })
-	more := b.write(t, clerk, at(1), nil, func(e *crdt.RecordEditor) { _ = e.Map("items").Counter("milk").Add(1); _ = e.Text("note").Insert(0, "b") })
+	more := b.write(t, clerk, at(1), nil, func(e *crdt.RecordEditor) {
+		_ = e.Map("items").Counter("milk").Add(1)
+		_ = e.Text("note").Insert(0, "b")
+	})
 	r := reports(t, cart, two, gone, more)
 	wantConflicts(t, r)
 	if got := r.View.Values()["items"]; cmp.Diff(map[string]any{"milk": int64(1)}, got) != "" {

@@ -138,8 +138,7 @@ func (v *viewing) collectMoves() {
 	}
 }
 
-// turnDown leaves out what somebody who may has rejected, and what was held when a
-// mark folded it and nobody approved since.
+// turnDown leaves out what somebody who may has rejected.
 func (v *viewing) turnDown() {
 	h := &v.holds
 	for d, m := range h.moves {
@@ -147,23 +146,6 @@ func (v *viewing) turnDown() {
 			if v.asks(i, m) && v.tally(d, k.Approve, false) == crdt.Declined {
 				h.left[d], h.turned[d] = true, true
 			}
-		}
-	}
-	for _, d := range v.rec.Held() {
-		m := h.moves[d]
-		if h.left[d] || m == nil || !v.sees(d) {
-			continue
-		}
-		var held []int
-		approved := false
-		for i, k := range v.rules.collection.Constraints {
-			if v.asks(i, m) {
-				held = append(held, i)
-				approved = approved || v.tally(d, k.Approve, false) == crdt.Approved
-			}
-		}
-		if !approved && len(held) > 0 {
-			h.left[d], h.why[d] = true, held
 		}
 	}
 }
@@ -216,18 +198,30 @@ func (l *lens) forget(fields []string) {
 }
 
 // breaks lists the constraints that do not hold once a change is there, and that
-// nobody who may has lifted for it.
+// nobody who may has lifted for it. What was held when a mark folded it stays so
+// until somebody lifts a constraint for it.
 func (l *lens) breaks(m *move) (broken []int) {
+	_, held := slices.BinarySearchFunc(l.rec.Held(), m.dot, clock.Dot.Compare)
+	var asked []int
+	lifted := false
 	for i := range l.rules.constraints {
 		k := &l.rules.constraints[i]
-		if !l.asks(i, m) || l.tally(m.dot, l.rules.collection.Constraints[i].Approve, false) == crdt.Approved {
+		if !l.asks(i, m) {
+			continue
+		}
+		if l.tally(m.dot, l.rules.collection.Constraints[i].Approve, false) == crdt.Approved {
+			lifted = true
 			continue
 		}
 		facts := *l.facts()
 		facts.Evidence = l.referred(k.refs)
+		asked = append(asked, i)
 		if ok, _ := k.holds(&exprInputs{facts: &facts, now: -1}); !ok {
 			broken = append(broken, i)
 		}
+	}
+	if held && !lifted {
+		return asked
 	}
 	return broken
 }

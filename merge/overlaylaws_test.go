@@ -151,7 +151,7 @@ func keptIn(v merge.RecordView) string {
 // The same queue on every replica, whatever came first, and on none a violation
 // that nobody lifted.
 func TestOverlayConverges(t *testing.T) {
-	forAll(t, "overlay", 1500, 90, func(acts []uint16) error {
+	forAll(t, "overlay", 60, 50, func(acts []uint16) error {
 		f := (*ruledFleet)(nil)
 		f, err := runRuled(t, acts, func(d *device) error { return nil })
 		if err != nil {
@@ -195,7 +195,7 @@ func TestOverlayConverges(t *testing.T) {
 
 // No view ever shows what breaks a constraint, unless somebody who may said so.
 func TestNoViolationIsShown(t *testing.T) {
-	forAll(t, "violations", 1500, 100, func(acts []uint16) error {
+	forAll(t, "violations", 150, 60, func(acts []uint16) error {
 		lifted := false
 		f := &ruledFleet{}
 		f, err := runRuled(t, acts, func(d *device) error {
@@ -219,7 +219,7 @@ func TestNoViolationIsShown(t *testing.T) {
 // A fold changes no view, and folding before or after later changes arrive is the
 // same, mark by mark.
 func TestHoldsSurviveMarks(t *testing.T) {
-	forAll(t, "marks", 4000, 90, func(acts []uint16) error {
+	forAll(t, "marks", 150, 60, func(acts []uint16) error {
 		var cuts []clock.VersionVector
 		f, err := runRuled(t, acts, func(d *device) error {
 			cuts = append(cuts, d.rec.Vector().Clone())

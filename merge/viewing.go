@@ -318,7 +318,11 @@ func (l *lens) writes(f crdt.Field) []Candidate {
 	cs := make([]Candidate, len(ws))
 	for i := range ws {
 		cs[i] = l.candidate(&ws[i].Candidate)
-		cs[i].SupersededBy = slices.Clone(ws[i].SupersededBy)
+		for _, d := range ws[i].SupersededBy {
+			if l.sees(d) {
+				cs[i].SupersededBy = append(cs[i].SupersededBy, d)
+			}
+		}
 		l.refer(f.Name(), &cs[i])
 	}
 	return cs
