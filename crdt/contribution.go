@@ -125,13 +125,17 @@ func (n *node) removers() (ds []clock.Dot) {
 // written lists the entries of a node, kept ones among them, by entry.
 func (n *node) written(k Key) []Contribution {
 	cs := make([]Contribution, 0, len(n.entries)+len(n.kept))
+	totals := map[EntryID]run{} // of a counter
 	add := func(e Entry, by []clock.Dot) {
 		c := Contribution{Candidate: Candidate{ID: e.ID}, SupersededBy: by}
 		switch k.Type {
 		case TypeElement:
 			c.Value, _ = codec.DecodeValue([]byte(k.Name))
 		case TypeCounter:
-			c.Adds, c.Value, c.SupersededBy = true, n.step(e), n.notByRun(e, by)
+			c.Adds = true
+			if t, ok := runOf(e); ok {
+				totals[e.ID] = t
+			}
 		case TypeRegister, TypeGroup, TypeItem:
 			c.Value, _ = codec.DecodeValue(e.Value)
 		case TypeFlag, TypeDisableFlag:
@@ -148,39 +152,40 @@ func (n *node) written(k Key) []Contribution {
 		add(e.Entry, e.by)
 	}
 	slices.SortFunc(cs, func(a, b Contribution) int { return a.ID.Compare(b.ID) })
+	steps(cs, totals)
 	return cs
 }
 
-// step is what a change added to a counter: nil for a reset.
-func (n *node) step(e Entry) any {
-	total, ok := runOf(e)
-	if !ok {
-		return nil
+// steps says what each change added to a counter, and leaves out of those that
+// superseded its totals the ones that went on with them.
+func steps(cs []Contribution, totals map[EntryID]run) {
+	type of struct {
+		origin clock.Origin
+		start  uint64
 	}
-	var before run
-	var last EntryID
-	for x := range n.all() {
-		if x.ID.Compare(e.ID) < 0 && last.Compare(x.ID) <= 0 && sameRun(x, e) {
-			before, _ = runOf(x)
-			last = x.ID
-		}
+	before := map[of]run{}
+	starts := map[clock.Dot]uint64{}
+	for id, t := range totals {
+		starts[id.Dot] = t.start
 	}
-	return int64(total.up-before.up) - int64(total.down-before.down)
-}
-
-// notByRun leaves out of those that superseded totals the ones that went on with
-// them.
-func (n *node) notByRun(e Entry, by []clock.Dot) (others []clock.Dot) {
-	for _, d := range by {
-		went := false
-		for x := range n.all() {
-			went = went || x.ID.Dot == d && sameRun(x, e)
+	for i := range cs {
+		c := &cs[i]
+		t, ok := totals[c.ID]
+		if !ok {
+			continue // a reset
 		}
-		if !went {
-			others = append(others, d)
+		k := of{c.ID.Dot.Origin, t.start}
+		b := before[k]
+		before[k] = t
+		c.Value = int64(t.up-b.up) - int64(t.down-b.down)
+		var others []clock.Dot
+		for _, d := range c.SupersededBy {
+			if start, goes := starts[d]; !goes || d.Origin != k.origin || start != k.start {
+				others = append(others, d)
+			}
 		}
+		c.SupersededBy = others
 	}
-	return others
 }
 
 func (g *grown) contributed(t Type) iter.Seq[Contribution] {
