@@ -147,7 +147,8 @@ func (r *Replica) await(b *batch) error {
 	// b is still the current batch: batches are written in order.
 	r.mu.Lock()
 	r.closeGroup(b)
-	r.commits.current, r.commits.writing = &batch{}, b
+	// What was read and folded while no group was open goes with the next one.
+	r.commits.current, r.commits.writing = &batch{dirty: b.dirty, scopes: b.scopes}, b
 	b.changes = r.changes
 	r.mu.Unlock()
 	if len(b.groups) > 0 {
