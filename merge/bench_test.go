@@ -130,3 +130,25 @@ func BenchmarkCheckWrite(b *testing.B) {
 		}
 	}
 }
+
+// A counter under a constraint, with changes that no mark has settled yet.
+func BenchmarkViewConstrained(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("unsettled=%d", n), func(b *testing.B) {
+			d := newDevice(0xff)
+			for i := range 4 {
+				from := keeping(byte(1 + i))
+				for j := range n / 4 {
+					d.receive(b, from.add(b, teller, j, 1))
+				}
+			}
+			if v := merge.View(&d.rec, bank); len(v.Held) != 0 || len(v.Fields) != 1 {
+				b.Fatalf("got %s", render(v))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				merge.View(&d.rec, bank)
+			}
+		})
+	}
+}

@@ -170,14 +170,17 @@ func (v *viewing) judge() {
 			apart := v.holds.apart[field]
 			return func(d clock.Dot) bool { return out[d] || v.holds.left[d] || apart[d] }
 		}
+		l.run()
 		for _, m := range order {
 			if v.holds.left[m.dot] || !taking[m.dot] {
 				continue
 			}
 			delete(out, m.dot)
+			l.count(m, true)
 			l.forget(m.fields)
 			if broken := l.breaks(m); len(broken) > 0 {
 				out[m.dot], v.holds.left[m.dot], v.holds.why[m.dot] = true, true, broken
+				l.count(m, false)
 				l.forget(m.fields)
 				if again = v.brings(m); again {
 					break

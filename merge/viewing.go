@@ -98,6 +98,8 @@ type lens struct {
 	shown  map[string]*FieldView
 	known  Facts
 	left   func(clock.Dot) bool // what the field at hand is read without
+	// counters are those that are counted as changes are added; nil for none.
+	counters map[string]*running
 }
 
 // facts is what rules and conditions read through the lens.
@@ -118,6 +120,11 @@ func (l *lens) facts() *Facts {
 // smallest tag, and the others beside it. It is nil where there is nothing.
 func (l *lens) field(name string) *FieldView {
 	if f, ok := l.shown[name]; ok {
+		return f
+	}
+	if r := l.counters[name]; r != nil {
+		f := r.view(name)
+		l.shown[name] = f
 		return f
 	}
 	fields := l.fields[name]
