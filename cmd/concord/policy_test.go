@@ -90,10 +90,10 @@ func TestPolicyRender(t *testing.T) {
 		"* Divided by ward, the first part of the key\n* Belongs to a record of patient, and is hidden without it\n" +
 		"* prescriber names a record of patient, as it is now\n* Reported when older than 15m\n" +
 		"\n| Field | What it is | Who writes it | Promise | Written at the same time | Notes |\n| --- | --- | --- | --- | --- | --- |\n" +
-		"| asked | register | everyone | causal | the latest, and a person is asked |  |\n" +
+		"| asked | register | everyone | causal | the latest, and a person is asked | every write is kept until it is settled |\n" +
 		"| dose | group of mg: integer, unit: string | doctor, nurse | causal | doctor before nurse; of these the latest; later writes too | every write is kept until it is settled |\n" +
 		"| events | log | everyone | causal | all, merged | the same dose and action within 15m is one fact; the same dose alone is a conflict; every write is kept until it is settled |\n" +
-		"| items | map of counter | everyone | causal | all, merged | a quantity |\n" +
+		"| items | map of counter | everyone | causal | all, merged | a quantity; every write is kept until it is settled |\n" +
 		"| level | stock | everyone | causal | all, merged | recounted by nurse; every write is kept until it is settled |\n" +
 		"| plan | text | everyone | causal | all, merged | a person looks at edits of 2.5 % of it and more; every write is kept until it is settled |\n" +
 		"| prescriber | register of string | everyone | causal | only if candidate.role == 'doctor' \\|\\| size(candidate.value) \\> 1; of these the greatest by \\[candidate.seniority\\]; of these the greatest by length@1; of these the most senior author's; of these within round: nurse; of these the earliest | every write is kept until it is settled |\n" +
