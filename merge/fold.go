@@ -33,14 +33,15 @@ func HeldAt(r *crdt.Record, c *CollectionRules, cut *clock.VersionVector) []cloc
 // withheld lists the changes that are left out and that no write which stands has
 // replaced.
 func (v *viewing) withheld() (held []clock.Dot) {
-	for d, m := range v.holds.moves {
-		if v.holds.left[d] && slices.ContainsFunc(m.fields, func(f string) bool { return !v.ended(f)[d] }) {
+	for d, stands := range v.takingPart() {
+		if v.holds.left[d] && stands {
 			held = append(held, d)
 		}
 	}
 	for name, apart := range v.holds.apart {
+		ended := v.ended(name)
 		for d := range apart {
-			if !v.ended(name)[d] {
+			if !ended[d] {
 				held = append(held, d)
 			}
 		}

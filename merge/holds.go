@@ -245,10 +245,14 @@ func (v *viewing) brings(m *move) bool {
 // takingPart tells which changes something of stands: it adds, removes, or no
 // write that stands has superseded it.
 func (v *viewing) takingPart() map[clock.Dot]bool {
-	taking := map[clock.Dot]bool{}
+	ended := map[string]map[clock.Dot]bool{}
+	taking := make(map[clock.Dot]bool, len(v.holds.moves))
 	for d, m := range v.holds.moves {
 		for _, name := range m.fields {
-			taking[d] = taking[d] || !v.ended(name)[d]
+			if ended[name] == nil {
+				ended[name] = v.ended(name)
+			}
+			taking[d] = taking[d] || !ended[name][d]
 		}
 	}
 	return taking
