@@ -62,7 +62,7 @@ func completeArguments(e *env, c *cobra.Command) {
 		return
 	}
 	switch c.Name() {
-	case "get", "log", "put", "ls":
+	case "get", "log", "put", "ls", "resolve", "approve", "reject", "explain":
 		c.ValidArgsFunction = completeRecords(e, 1)
 	case "rm", "delete":
 		c.ValidArgsFunction = completeRecords(e, -1)
@@ -70,13 +70,15 @@ func completeArguments(e *env, c *cobra.Command) {
 		c.ValidArgsFunction = completeEdit(e)
 	case "export":
 		c.ValidArgsFunction = completeCollections(e, -1)
+	case "conflicts":
+		c.ValidArgsFunction = completeCollections(e, -1)
 	case "settle":
 		c.ValidArgsFunction = completeCollections(e, -1)
 	case "restamp":
 		c.ValidArgsFunction = completeCollections(e, 1)
 	case "quarantine", "watch":
 		c.ValidArgsFunction = completeCollections(e, 1)
-	case "serve", "sync", "undelete":
+	case "serve", "sync", "undelete", "audit":
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
 }

@@ -104,6 +104,7 @@ func (e *env) printView(v *replica.View, policy merge.Policy, below *belowView, 
 		e.printf("  (no fields)\n")
 	}
 	writeFields(e.stdout, v.Fields, rules, below)
+	e.printHolds(v.Held)
 	return nil
 }
 

@@ -58,7 +58,7 @@ or with --html a page. - is standard input.`,
 	}
 	render.Flags().BoolVar(&asHTML, "html", false, "write a page instead of Markdown")
 	c.SuggestionsMinimumDistance = 2
-	c.AddCommand(check, render, newPolicyActivateCommand(e), newPolicyVersionsCommand(e))
+	c.AddCommand(check, render, newPolicyActivateCommand(e), newPolicyVersionsCommand(e), newPolicyDiffCommand(e), newPolicyTestCommand(e))
 	return c
 }
 

@@ -62,6 +62,9 @@ func newRoot(e *env) *cobra.Command {
 			newInitCommand(e), newPutCommand(e), newEditCommand(e), newGetCommand(e), newListCommand(e),
 			newLogCommand(e), newRemoveCommand(e), newUndeleteCommand(e),
 		}},
+		{"Decisions:", []*cobra.Command{
+			newConflictsCommand(e), newResolveCommand(e), newApproveCommand(e), newRejectCommand(e), newExplainCommand(e), newAuditCommand(e),
+		}},
 		{"Other stores:", []*cobra.Command{newServeCommand(e), newSyncCommand(e), newWatchCommand(e)}},
 		{"Store:", []*cobra.Command{
 			newVerifyCommand(e), newBackupCommand(e), newQuarantineCommand(e), newSettleCommand(e), newRestampCommand(e),
