@@ -6,7 +6,6 @@ import (
 
 	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt/rga"
-	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // Reissue makes changes of an origin that lost its past again, under a new
@@ -72,7 +71,7 @@ func (x *Reissue) Change(c *Change, n uint64) (*Change, error) {
 }
 
 func (x *Reissue) ref(r Ref) Ref {
-	if r.Dot.Origin == x.old && r.Dot.N > x.after && !planted.Is(planted.ReissueKeepsNames) {
+	if r.Dot.Origin == x.old && r.Dot.N > x.after {
 		return x.refs[r.Dot.N]
 	}
 	return r

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/concord-crdt/concord/crdt"
-	"github.com/concord-crdt/concord/internal/planted"
 )
 
 // absence is what is known of the keys of a scope that have no header. No header
@@ -27,9 +26,6 @@ func (r *Replica) absent(s *scope, key string) error {
 		return nil
 	}
 	a := &s.absence
-	if planted.Is(planted.AbsenceInferred) {
-		return nil
-	}
 	if !a.known {
 		if err := r.countHeaders(s); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	if next := s.stored.Get(in.Dot.Origin) + 1; in.Dot.N != next {
 		return refused(session.CodeGap, "expected change %d of this origin, got %d", next, in.Dot.N), nil
 	}
-	if in.Before != s.chain(in.Dot.Origin) && !planted.Is(planted.ForkTaken) {
+	if in.Before != s.chain(in.Dot.Origin) {
 		return refused(session.CodeFork, "change %v follows another history than the one here", in.Dot), nil
 	}
 	if len(in.Encoded) > maxChangeBytes {
@@ -131,7 +131,7 @@ func (r *Replica) again(s *scope, in *session.Incoming) (session.Verdict, error)
 	if err != nil {
 		return session.Verdict{}, err
 	}
-	if crdt.HashOf(row.change) != in.Hash && !planted.Is(planted.OtherTakenAsSame) {
+	if crdt.HashOf(row.change) != in.Hash {
 		return refused(session.CodeFork, "another change is stored under %v", in.Dot), nil
 	}
 	return session.Verdict{Outcome: session.Duplicate}, nil

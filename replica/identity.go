@@ -130,10 +130,6 @@ func (r *Replica) bind(renewed bool) error {
 		}
 		r.side.Incarnation, r.side.Marks = n, map[string]uint64{}
 	}
-	if planted.Is(planted.SideFileNotWritten) && renewed {
-		r.origin = r.side.origin()
-		return nil
-	}
 	if err := r.sideIO.write(r.side); err != nil {
 		generation := r.side.Generation
 		*r.side = before
@@ -191,12 +187,12 @@ func (r *Replica) startIncarnation() error {
 // n is new, and nothing when it is not. The caller does not hold r.mu.
 func (r *Replica) offer(scope string, o clock.Origin, n uint64) error {
 	r.mu.Lock()
-	if o != r.origin || r.side.Marks[scope] >= n || planted.Is(planted.OfferNotNoted) {
+	if o != r.origin || r.side.Marks[scope] >= n {
 		r.mu.Unlock()
 		return nil
 	}
 	r.mu.Unlock()
-	if r.options.Durability == Relaxed && !planted.Is(planted.OfferBeforeSync) {
+	if r.options.Durability == Relaxed {
 		if err := r.store.sync(); err != nil {
 			return err
 		}

@@ -150,7 +150,9 @@ func tailWeight(bytes, parts int) uint64 { return uint64(bytes/min(parts, 8)) + 
 
 // The eighth makes up for what a snapshot weighs beyond what the one before it and
 // the changes since weigh.
-func (h *header) wantsSnapshot() bool { return h.folded || h.tail > max(snapshotFloor, h.size+h.size/8) }
+func (h *header) wantsSnapshot() bool {
+	return h.folded || h.tail > max(snapshotFloor, h.size+h.size/8)
+}
 
 // writeRecord stages a record's header, and the record whole if that is due. The
 // header is the last of its rows.

@@ -76,20 +76,13 @@ const (
 	AcknowledgedEarly  Fault = 110 + iota // a write returns before it is durable
 	ReusedDot                             // who lost its past goes on under its old name
 	CountedIncarnation                    // a new incarnation is the next number
-	OfferNotNoted                         // nobody notes up to where peers may have seen own changes
-	OfferBeforeSync                       // own changes are offered before they are durable
-	AbsenceInferred                       // a missing header is taken for a record that never was
 	ClocksApartLost                       // a head counts when it is stored
 	ClocksJoinedHalf                      // a clock covers a chunk of which the first change was taken
-	ForkTaken                             // a change is taken that follows another history
-	OtherTakenAsSame                      // another change under a known dot is taken for the same
 	PastNotCompared                       // peers do not compare the history of each other's changes
-	ReissueKeepsNames                     // changes that are issued again name old dots
 	WaitingForgotten                      // what waits is not looked at when what it needs comes
 	CacheKept                             // memory keeps what a failed write did not store
 	AheadClamped                          // a stamp that is ahead is set back at the receiver
 	WaitingAsApplied                      // the applied clock covers what waits
 	TallyNotKept                          // the sum of a scope does not follow a change
 	SnapshotOfPast                        // a snapshot names changes that it lacks
-	SideFileNotWritten                    // a new incarnation is not noted beside the store
 )
