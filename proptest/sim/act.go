@@ -16,6 +16,7 @@ const (
 	fieldSet      = "set"
 	fieldText     = "text"
 	fieldLog      = "log"
+	fieldDose     = "dose" // versioned, where the schema is new
 	fieldExtra    = "extra"
 )
 
@@ -29,13 +30,14 @@ const (
 	removeElement
 	insertText
 	deleteText
+	setDose
 	setExtra
 	deleteRecord
 	restoreRecord
 	kinds
 )
 
-var kindNames = [kinds]string{"sets the register of", "counts in", "adds an element to", "removes an element from", "types into", "deletes text of",
+var kindNames = [kinds]string{"sets the register of", "counts in", "adds an element to", "removes an element from", "types into", "deletes text of", "sets the dose of",
 	"writes a new field of", "deletes", "restores"}
 
 // act is a change: what an actor did to one record or to several.
@@ -167,16 +169,17 @@ func (f *fleet) deedOn(d *device, a *act, at place) (x deed, ok bool) {
 		x.kind = setRegister
 	}
 	var length int
+	var floor *crdt.Floor
 	err := d.replica.Collection(at.collection).Read(background, at.key, func(r *crdt.Record) error {
-		v := r.Vector()
-		x.seen = f.seen(d, at.scope, x.record(), v)
-		live := r.Live(crdt.DeleteWins)
+		x.seen = f.seen(d, at.scope, x.record(), r)
+		live := r.Live(deletes(x.collection))
+		floor = r.Floor()
 		for _, n := range f.records[x.record()] {
 			if slices.Contains(live, n.dot.dot) && n.dot.scope == at.scope && f.named(d, n) {
 				x.births = append(x.births, n.act.id)
 			}
 		}
-		length = len([]rune(r.Field(fieldText, crdt.TypeText, crdt.DeleteWins).Text()))
+		length = len([]rune(r.Field(fieldText, crdt.TypeText, deletes(x.collection)).Text()))
 		return nil
 	})
 	if err != nil {
@@ -192,7 +195,7 @@ func (f *fleet) deedOn(d *device, a *act, at place) (x deed, ok bool) {
 	case deleteRecord:
 		return x, len(x.births) > 0
 	case restoreRecord:
-		x.restored = f.deletions(x.record(), x.seen)
+		x.restored = f.deletions(d, x.record(), x.seen, floor)
 		return x, len(x.restored) > 0
 	case setExtra:
 		if slices.ContainsFunc(f.devices, func(o *device) bool { return o.old }) && f.rate[FaultUnknown] > 0 {
@@ -221,8 +224,9 @@ func (f *fleet) openForm(d *device, x *deed) {
 	d.forms[x.record()] = form{v.Version, x.seen}
 }
 
-// deletions are those among the acts seen that no other of them took back.
-func (f *fleet) deletions(record string, seen bitset) []int {
+// deletions are those among the acts seen that no other of them took back, and
+// that are not settled.
+func (f *fleet) deletions(d *device, record string, seen bitset, floor *crdt.Floor) []int {
 	var list []int
 	back := map[int]bool{}
 	for _, a := range f.acts {
@@ -240,6 +244,11 @@ func (f *fleet) deletions(record string, seen bitset) []int {
 			for _, r := range x.restored {
 				back[r] = true
 			}
+		}
+	}
+	for _, n := range f.records[record] {
+		if floor.Covers(n.dot.dot) && f.named(d, n) {
+			back[n.act.id] = true
 		}
 	}
 	return slices.DeleteFunc(list, func(id int) bool { return back[id] })
@@ -263,6 +272,8 @@ func (f *fleet) perform(d *device, tx *replica.Tx, a *act, x *deed) error {
 	switch x.kind {
 	case setRegister:
 		err = p.Register(fieldRegister).Set(a.id)
+	case setDose:
+		err = p.Register(fieldDose).Set(a.id)
 	case addCounter:
 		x.value++
 		err = p.Counter(fieldCounter).Add(int64(x.value))

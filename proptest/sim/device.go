@@ -20,13 +20,16 @@ import (
 
 // device is one device: its disk and clock, and the process on it, if one runs.
 type device struct {
-	f     *fleet
-	name  string
-	disk  *disk
-	clock wallClock
-	rand  source
-	old   bool // has the schema of the version before
-	cache int
+	f       *fleet
+	name    string
+	disk    *disk
+	clock   wallClock
+	rand    source
+	old     bool          // has the schema of the version before
+	steward bool          // writes settle marks
+	away    time.Duration // until then it meets nobody
+	small   bool          // has a quota
+	cache   int
 
 	id       clock.ReplicaID
 	replica  *replica.Replica // nil: no process
@@ -77,6 +80,8 @@ func (f *fleet) newDevice() *device {
 	}
 	d.clock.offset = f.span(8*time.Second) - 4*time.Second
 	d.old = f.odds(f.rate[FaultSchema] / 2)
+	d.steward = len(f.devices) == 0
+	d.small = f.odds(f.rate[FaultQuota])
 	d.forms = map[string]form{}
 	f.devices = append(f.devices, d)
 	return d
@@ -92,11 +97,11 @@ func (d *device) time() time.Time { return d.clock.at(d.f.now) }
 var (
 	schemaOld = merge.Policy{Collections: map[string]merge.Collection{
 		"notes":  {Fields: fieldsOld},
-		"visits": {Fields: fieldsOld, Partition: "ward", Priority: merge.Critical},
+		"visits": {Fields: fieldsOld, Delete: crdt.UpdateWins, Partition: "ward", Priority: merge.Critical},
 	}}
 	schemaNew = merge.Policy{Collections: map[string]merge.Collection{
 		"notes":  {Fields: fieldsNew},
-		"visits": {Fields: fieldsNew, Partition: "ward", Priority: merge.Critical},
+		"visits": {Fields: fieldsNew, Delete: crdt.UpdateWins, Partition: "ward", Priority: merge.Critical},
 	}}
 	fieldsOld = map[string]merge.FieldRule{
 		fieldRegister: {Type: crdt.TypeRegister},
@@ -104,6 +109,7 @@ var (
 		fieldSet:      {Type: crdt.TypeSet},
 		fieldText:     {Type: crdt.TypeText},
 		fieldLog:      {Type: crdt.TypeLog},
+		fieldDose:     {Type: crdt.TypeRegister},
 	}
 	fieldsNew = map[string]merge.FieldRule{
 		fieldRegister: {Type: crdt.TypeRegister, Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest}},
@@ -112,6 +118,7 @@ var (
 		fieldText:     {Type: crdt.TypeText},
 		fieldLog:      {Type: crdt.TypeLog},
 		fieldExtra:    {Type: crdt.TypeMap},
+		fieldDose:     {Type: crdt.TypeRegister, Sticky: true, Resolve: []merge.Step{merge.Authority("doctor", "nurse"), merge.Latest}},
 	}
 )
 
@@ -129,7 +136,10 @@ func (d *device) schema() merge.Policy {
 
 // options are those of the device's replica.
 func (d *device) options() replica.Options {
-	o := replica.Options{Medium: d.disk, Rand: d.rand, Wall: d.time, Policy: d.schema(), CacheBytes: d.cache}
+	o := replica.Options{Medium: d.disk, Rand: d.rand, Wall: d.time, Policy: d.schema(), CacheBytes: d.cache, Steward: d.steward}
+	if d.small {
+		o.Space = smallSpace
+	}
 	if d.disk.lazy {
 		o.Durability = replica.Relaxed
 	}
@@ -178,6 +188,7 @@ func (f *fleet) replace(d *device) {
 	d.disk = newDisk(f.chance, &f.counters)
 	d.disk.machine, d.disk.place, d.disk.lazy, d.disk.plant = old.machine, old.place+1000, old.lazy, old.plant
 	d.backup = nil
+	d.steward = false // it knows of no mark
 	f.boot(d)
 }
 
@@ -245,32 +256,41 @@ func (d *device) failed(what string, err error) {
 	}
 }
 
-// stored is what a replica stores, change by change.
+// stored is what a replica stores, change by change: who made it.
 func stored(store session.Store) (map[dotName]string, error) {
+	found := map[dotName]string{}
+	err := eachChange(store, func(scope string, d clock.Dot, c *crdt.Change) {
+		if c != nil {
+			found[dotName{scope, d}] = c.Author.Actor
+		}
+	})
+	return found, err
+}
+
+// eachChange reads all changes that a replica stores. Of those that this version
+// cannot read it gives the name.
+func eachChange(store session.Store, do func(scope string, d clock.Dot, c *crdt.Change)) error {
 	status, err := store.Status()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[dotName]string{}
 	for _, s := range status.Scopes {
 		for o, n := range s.Stored.All() {
 			ranges := []clock.Range{{Origin: o, From: 1, To: n}}
 			for len(ranges) > 0 {
 				b, err := store.Changes(s.Name, ranges, 1<<20)
 				if err != nil {
-					return nil, err
+					return err
 				}
 				for _, c := range b.Changes {
 					change, _ := crdt.DecodeChange(c.Encoded)
-					if change != nil {
-						found[dotName{s.Name, c.Dot}] = change.Author.Actor
-					}
+					do(s.Name, c.Dot, change)
 				}
 				ranges = b.Rest
 			}
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // listed is the inventory of an image as it was after so many edits.

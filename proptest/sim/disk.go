@@ -22,7 +22,8 @@ var (
 
 // image is what a disk holds: rows by key, and files.
 type image struct {
-	edits int // counts what was changed in the rows
+	edits int    // counts what was changed in the rows
+	used  uint64 // bytes of the rows
 	rows  map[string][]byte
 	keys  []string // of rows, in order
 	files map[string][]byte
@@ -31,13 +32,14 @@ type image struct {
 func newImage() *image { return &image{rows: map[string][]byte{}, files: map[string][]byte{}} }
 
 func (m *image) clone() *image {
-	return &image{m.edits, maps.Clone(m.rows), slices.Clone(m.keys), maps.Clone(m.files)}
+	return &image{m.edits, m.used, maps.Clone(m.rows), slices.Clone(m.keys), maps.Clone(m.files)}
 }
 
 // put sets or deletes a row and returns how to take it back.
 func (m *image) put(key string, value []byte) undo {
 	m.edits++
 	old, had := m.rows[key]
+	m.used += uint64(len(value)) - uint64(len(old))
 	i := sort.SearchStrings(m.keys, key)
 	switch {
 	case value == nil && had:
@@ -78,6 +80,7 @@ type disk struct {
 	place   uint64
 	free    uint64
 	size    uint64
+	quota   uint64 // of the rows; 0: none
 
 	process int // number of the one that is running
 	fuse    int // writes until the process dies in the middle of one; 0: it does not
@@ -235,6 +238,10 @@ func (d *disk) Home() (machine [16]byte, place uint64) { return d.machine, d.pla
 
 // Space implements [replica.Medium].
 func (d *disk) Space() (free, size uint64, known bool) {
+	if d.quota > 0 {
+		d.tally.count(FaultQuota)
+		return d.quota - min(d.used, d.quota), d.size, true
+	}
 	if d.free != d.size {
 		d.tally.count(FaultFull)
 	}

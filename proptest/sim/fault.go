@@ -38,6 +38,12 @@ const (
 	Fault2099                   // the clock is set to 2099
 	FaultSchema                 // a device has the schema of the version before
 	FaultUnknown                // a field is written that another's schema does not have
+	FaultMark                   // the steward settles the past, whatever else goes on
+	FaultAway                   // a device is away for weeks, and the past is settled without it
+	FaultRestamp                // a device puts changes right that its clock stamped ahead of the time
+	FaultQuota                  // a device may hold little, and takes nothing more for a while
+	FaultLater                  // a device of a later version writes what this one does not know
+	FaultVersion                // a device of another version of the protocol calls
 	faults
 )
 
@@ -45,6 +51,7 @@ var faultNames = [faults]string{
 	"drop", "duplicate", "reorder", "delay", "corrupt", "cut", "one-way", "partition", "slow", "hostile", "bundle",
 	"restart", "kill", "power", "full", "io", "flip", "truncate", "restore", "clone",
 	"forward", "back", "frozen", "1970", "2099", "schema", "unknown",
+	"mark", "away", "restamp", "quota", "later", "version",
 }
 
 // String is the fault's name.

@@ -92,13 +92,15 @@ type fleet struct {
 	records map[string][]name // by record, all names of changes to it
 	spread  map[dotName]crdt.Hash
 	bundles []bundle
+	later   []later
 
-	sessions uint64
-	messages uint64
-	bytes    uint64
-	rounds   int
-	counters Counters
-	failure  *Failure
+	sessions  uint64
+	messages  uint64
+	bytes     uint64
+	rounds    int
+	decisions int // marks and restamps that were written
+	counters  Counters
+	failure   *Failure
 }
 
 var background = context.Background()
@@ -208,6 +210,11 @@ func (f *fleet) prepare() {
 		if len(allowed) <= 3 || f.chance(2) == 0 {
 			f.rate[k] = 0.1 + 0.9*f.rand.Float64()
 		}
+	}
+	if f.rate[FaultMark] == 0 {
+		f.rate[FaultAway] = 0
+	} else if f.rate[FaultAway] > 0 && f.chance(2) == 0 {
+		f.storm = 10 * 7 * 24 * time.Hour
 	}
 	n := f.o.Devices
 	if n == 0 {
@@ -327,12 +334,12 @@ func (f *fleet) unname(at dotName, a *act) {
 	}
 }
 
-// seen are the acts on a record that a version vector covers, as a device knows
-// them.
-func (f *fleet) seen(d *device, scope, record string, v *clock.VersionVector) bitset {
+// seen are the acts on a record that it has, as a device knows them.
+func (f *fleet) seen(d *device, scope, record string, r *crdt.Record) bitset {
 	var s bitset
+	v, floor := r.Vector(), r.Floor()
 	for _, n := range f.records[record] {
-		if n.dot.scope == scope && v.Contains(n.dot.dot) && f.named(d, n) {
+		if n.dot.scope == scope && (v.Contains(n.dot.dot) || floor.Covers(n.dot.dot)) && f.named(d, n) {
 			s.add(n.act.id)
 		}
 	}

@@ -81,6 +81,18 @@ func (f *fleet) harmOf(k Fault) (harm func(*device), most int) {
 				f.boot(d)
 			}
 		}, 2
+	case FaultMark:
+		return func(*device) { f.settleScope() }, 20
+	case FaultAway:
+		return f.goAway, 2
+	case FaultRestamp:
+		return f.restamp, 2 * n
+	case FaultQuota:
+		return f.limit, 4
+	case FaultLater:
+		return f.meetLater, 3
+	case FaultVersion:
+		return f.meetForeign, 3
 	}
 	return nil, 0
 }
@@ -144,6 +156,20 @@ func (f *fleet) fill(d *device) {
 	f.after(f.span(f.storm/8), func() { dk.free = dk.size })
 }
 
+// smallSpace is what devices with a quota do when it is nearly reached.
+var smallSpace = replica.SpaceLimits{Soft: 48 << 10, Hard: 24 << 10, Floor: 8 << 10}
+
+// limit gives a device a quota that it has nearly reached, for a while.
+func (f *fleet) limit(d *device) {
+	if !d.small {
+		return
+	}
+	d.disk.quota = d.disk.used + uint64(f.chance(64<<10))
+	f.say("%s may hold %d bytes more", d.name, d.disk.quota-d.disk.used)
+	dk := d.disk
+	f.after(f.span(f.storm/6), func() { dk.quota = 0 })
+}
+
 // flip turns a bit of what a disk holds.
 func (f *fleet) flip(d *device) {
 	if len(d.disk.keys) == 0 || f.pending() {
@@ -177,7 +203,7 @@ func (f *fleet) piece(d *device) (b []byte, what string) {
 // truncate takes the end of the log, or of a file, from a disk. The process ends
 // with it: no file shrinks under a running one.
 func (f *fleet) truncate(d *device) {
-	if len(d.disk.keys) == 0 || f.pending() {
+	if len(d.disk.keys) == 0 || f.pending() || f.keepsPast(d) {
 		return
 	}
 	f.counters.count(FaultTruncate)
@@ -200,7 +226,7 @@ func (f *fleet) truncate(d *device) {
 
 // keepBackup copies a directory, and puts the copy back later.
 func (f *fleet) keepBackup(d *device) {
-	if len(d.suspect) > 0 {
+	if len(d.suspect) > 0 || f.keepsPast(d) {
 		return
 	}
 	d.backup = d.disk.image.clone()
@@ -274,7 +300,7 @@ func (f *fleet) suspect(d *device) {
 	}
 	d.suspect, d.met = nil, false
 	own := f.inventory(d.disk.image, d)
-	for _, scope := range []string{"notes", "visits/w1", "visits/w2"} {
+	for _, scope := range scopeNames {
 		var best *device
 		most := last(own, scope)
 		for _, o := range f.devices {
@@ -334,12 +360,12 @@ func (f *fleet) await(c *conn, done func()) {
 
 // clone copies a directory to another device.
 func (f *fleet) clone(d *device) {
-	if len(f.devices) >= 14 || len(d.suspect) > 0 {
+	if len(f.devices) >= 14 || len(d.suspect) > 0 || f.keepsPast(d) {
 		return
 	}
 	f.counters.count(FaultClone)
 	c := f.newDevice()
-	c.old = d.old
+	c.old, c.small = d.old, d.small
 	c.disk.image = d.disk.image.clone()
 	if c.rand.count != nil {
 		*c.rand.count = *d.rand.count

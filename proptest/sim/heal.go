@@ -14,7 +14,7 @@ func (f *fleet) heal() {
 	f.say("the faults end")
 	for _, d := range f.devices {
 		d.clock = wallClock{}
-		d.disk.free, d.disk.broken, d.disk.fuse = d.disk.size, 0, min(d.disk.fuse, 0)
+		d.disk.free, d.disk.quota, d.disk.broken, d.disk.fuse = d.disk.size, 0, 0, min(d.disk.fuse, 0)
 	}
 	for _, l := range f.links {
 		l.until, l.oneWay = 0, [2]time.Duration{}
@@ -94,6 +94,7 @@ func (f *fleet) settle(when string) {
 	for _, a := range f.acts {
 		all += 600 + uint64(len(a.deeds)*400)
 	}
+	all += uint64(f.decisions) * 2 << 10
 	sessions := uint64(rounds * len(f.links))
 	if limit := 2*uint64(len(f.links))*all + sessions*(8<<10+200*uint64(len(f.devices))*6); f.bytes-before > limit {
 		f.fail("coming to rest costs little", nil, "", "%s it took %d bytes in %d sessions; the bound is %d", when, f.bytes-before, sessions, limit)
@@ -207,7 +208,7 @@ func (f *fleet) setAside(d *device) {
 	f.endanger(d)
 	before := f.inventory(d.disk.image, d)
 	d.close()
-	d.disk.rows, d.disk.keys = map[string][]byte{}, nil
+	d.disk.rows, d.disk.keys, d.disk.used = map[string][]byte{}, nil, 0
 	d.disk.edits++
 	d.disk.log, d.disk.unsynced = nil, 0
 	f.lost(d, before)

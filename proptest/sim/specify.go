@@ -3,56 +3,96 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
+	"github.com/concord-crdt/concord/clock"
 	"github.com/concord-crdt/concord/crdt"
 )
 
 // specification says what a record must show, from what each actor did and saw,
-// without a record.
+// and from which of it is settled by which mark, without a record.
 type specification struct {
-	acts []done // on the record, of those that are there
-	dead map[int]bool
+	acts   []done // on the record, of those that are there
+	policy crdt.DeletePolicy
+	dead   map[int]uint64 // births that ended, by which mark for good; unsettled: by none yet
 }
 
 // done is a deed and the act that it belongs to.
 type done struct {
 	id int
 	*deed
+	mark uint64 // that settled it, or unsettled
 }
 
-func (f *fleet) specify(record string, there map[int]bool) *specification {
-	s := &specification{dead: map[int]bool{}}
-	restored := map[int]bool{}
+// unsettled is a number above those of all marks.
+const unsettled = math.MaxUint64
+
+// deletes is how a collection's records are deleted.
+func deletes(collection string) crdt.DeletePolicy { return schemaNew.Collections[collection].Delete }
+
+// specify makes the specification of a record in a scope with such a floor. there
+// gives the names under which acts are stored.
+func (f *fleet) specify(collection, key string, there map[int][]clock.Dot, floor *crdt.Floor) *specification {
+	s := &specification{policy: deletes(collection), dead: map[int]uint64{}}
 	for _, a := range f.acts {
-		if !there[a.id] {
+		names := there[a.id]
+		if len(names) == 0 {
 			continue
 		}
 		for i := range a.deeds {
-			if x := &a.deeds[i]; x.record() == record {
-				s.acts = append(s.acts, done{a.id, x})
-				for _, r := range x.restored {
-					restored[r] = true
-				}
+			if x := &a.deeds[i]; x.collection == collection && x.key == key {
+				s.acts = append(s.acts, done{a.id, x, settledBy(names[0], floor)})
 			}
 		}
 	}
 	for _, a := range s.acts {
-		if a.kind == deleteRecord && !restored[a.id] {
-			for _, b := range a.births {
-				s.dead[b] = true
+		for _, b := range a.births {
+			if _, ended := s.dead[b]; a.kind == deleteRecord && s.ends(a, b) && (!ended || a.mark < s.dead[b]) {
+				s.dead[b] = a.mark
 			}
 		}
 	}
 	return s
 }
 
+// settledBy is the number of the first mark that settles a change.
+func settledBy(d clock.Dot, floor *crdt.Floor) uint64 {
+	for n := uint64(1); n <= floor.Number(); n++ {
+		if floor.At(n).Covers(d) {
+			return n
+		}
+	}
+	return unsettled
+}
+
+// ends reports whether a deletion ends a birth: what was settled before it, or
+// together with it, can tell against it, and what came late cannot.
+func (s *specification) ends(deletion done, birth int) bool {
+	return !slices.ContainsFunc(s.acts, func(b done) bool {
+		switch {
+		case b.mark > deletion.mark:
+			return false
+		case b.kind == restoreRecord:
+			return slices.Contains(b.restored, deletion.id)
+		}
+		edits := b.kind < deleteRecord && (b.id == birth && b.create || slices.Contains(b.births, birth))
+		return s.policy == crdt.UpdateWins && edits && !deletion.seen.has(b.id)
+	})
+}
+
 // counts reports whether an act belongs to a birth that lives.
 func (s *specification) counts(a done) bool {
+	return s.countsAt(a, unsettled)
+}
+
+// countsAt reports whether it did when a mark was written.
+func (s *specification) countsAt(a done, mark uint64) bool {
+	lives := func(b int) bool { by, ended := s.dead[b]; return !ended || by > mark }
 	if a.create {
-		return !s.dead[a.id]
+		return lives(a.id)
 	}
-	return slices.ContainsFunc(a.births, func(b int) bool { return !s.dead[b] })
+	return slices.ContainsFunc(a.births, lives)
 }
 
 // stands reports whether no actor who saw an act did something that takes its
@@ -63,18 +103,20 @@ func (s *specification) stands(a done, replaces func(b done) bool) bool {
 
 // compare returns what differs between the record and what it must show.
 func (s *specification) compare(r *crdt.Record) error {
-	var siblings, elements, log []string
+	var siblings, doses, elements, log []string
 	births, sum := 0, 0
 	shown, gone := map[rune]int{}, map[rune]bool{}
 	for _, a := range s.acts {
-		if a.create && !s.dead[a.id] {
+		if a.create && s.counts(a) {
 			births++
+		}
+		if s.counts(a) || a.mark != unsettled && s.countsAt(a, a.mark) {
+			for _, c := range a.deleted {
+				gone[c] = true // a mark forgets it, whoever is deleted later
+			}
 		}
 		if !s.counts(a) {
 			continue
-		}
-		for _, c := range a.deleted {
-			gone[c] = true
 		}
 		if a.kind < deleteRecord {
 			log = append(log, fmt.Sprint(a.id))
@@ -83,6 +125,10 @@ func (s *specification) compare(r *crdt.Record) error {
 		case setRegister:
 			if s.stands(a, func(b done) bool { return b.kind == setRegister }) {
 				siblings = append(siblings, fmt.Sprint(a.id))
+			}
+		case setDose:
+			if s.stands(a, func(b done) bool { return b.kind == setDose }) {
+				doses = append(doses, fmt.Sprint(a.id))
 			}
 		case addCounter:
 			sum += a.value
@@ -99,16 +145,23 @@ func (s *specification) compare(r *crdt.Record) error {
 			}
 		}
 	}
-	if live := r.Live(crdt.DeleteWins); len(live) != births {
+	if live := r.Live(s.policy); len(live) != births {
 		return fmt.Errorf("%d births are live, %v; %d should be", len(live), live, births)
 	}
-	field := func(name string, t crdt.Type) crdt.Field { return r.Field(name, t, crdt.DeleteWins) }
+	field := func(name string, t crdt.Type) crdt.Field { return r.Field(name, t, s.policy) }
 	var got []string
 	for _, c := range field(fieldRegister, crdt.TypeRegister).Candidates() {
 		got = append(got, fmt.Sprint(c.Value))
 	}
 	if !slices.Equal(sorted(got), sorted(siblings)) {
 		return fmt.Errorf("the register shows the writes of %v; it should show those of %v", got, siblings)
+	}
+	got = nil
+	for _, c := range field(fieldDose, crdt.TypeRegister).Candidates() {
+		got = append(got, fmt.Sprint(c.Value))
+	}
+	if !slices.Equal(sorted(got), sorted(doses)) {
+		return fmt.Errorf("the dose shows the writes of %v; it should show those of %v", got, doses)
 	}
 	if got := field(fieldCounter, crdt.TypeCounter).Count().Int64(); got != int64(sum) {
 		return fmt.Errorf("the counter shows %d; it should show %d", got, sum)
