@@ -274,6 +274,9 @@ func FuzzView(f *testing.F) {
 			if _, err := views(&rec); err != nil {
 				t.Error(err)
 			}
+			if _, err := looked(&rec); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
