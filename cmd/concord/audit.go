@@ -23,8 +23,8 @@ func newAuditCommand(e *env) *cobra.Command {
 		Long: `Hold the policy in force against what the store has seen: who writes which field,
 which collections refer to which, how often writes meet and between which roles,
 and what no rule covers: roles and fields that the policy does not have, fields
-that several roles write and only the clock decides, and what concord policy check
-finds.
+that several roles write and only the clock decides, and what concord policy
+check finds.
 
 The exit code is 1 if there are errors, with --strict also for warnings: run it
 where changes of the policy are checked.`,

@@ -23,8 +23,8 @@ wrote, or by one of your own. It replaces all that you saw of the field, here an
 on every store. A value that arrives later, from somebody who did not know of the
 decision, opens the question again.
 
-With --saw TOKEN, from conflicts --json or get --version-token, what arrived since
-you looked is not decided by you.`,
+With --saw TOKEN, from conflicts --json or get --version-token, what arrived
+since you looked is not decided by you.`,
 		Example: `  concord resolve case/17 status --choose open
   concord resolve case/17 status --custom "under review"`,
 		Args: takes(2, 2),
@@ -64,21 +64,21 @@ func (e *env) resolve(ctx context.Context, name, field string, w *writeFlags, va
 func newApproveCommand(e *env) *cobra.Command {
 	return newVerdictCommand(e, true, "approve COLLECTION/KEY [CHANGE]", "Let a change count that a rule holds back",
 		`Let a change count that a rule holds back until somebody approves, or accept a
-proposal. CHANGE is its name, or its end, as concord conflicts shows it; it may be
-left out where only one waits.
+proposal. CHANGE is its name, or its end, as concord conflicts shows it; it may
+be left out where only one waits.
 
-Your role must be one that the rule names: say it with --role. The verdict spreads
-to every store. A rejection that somebody gives at the same time beats it.`)
+Your role must be one that the rule names: say it with --role. The verdict
+spreads to every store. A rejection that somebody gives at the same time beats it.`)
 }
 
 func newRejectCommand(e *env) *cobra.Command {
 	return newVerdictCommand(e, false, "reject COLLECTION/KEY [CHANGE]", "Keep a change out that a rule holds back",
 		`Keep a change out for good that a rule holds back until somebody decides, or turn
-down a proposal. CHANGE is its name, or its end, as concord conflicts shows it; it
-may be left out where only one waits. What it wrote stays readable.
+down a proposal. CHANGE is its name, or its end, as concord conflicts shows it;
+it may be left out where only one waits. What it wrote stays readable.
 
-Your role must be one that the rule names: say it with --role. The verdict spreads
-to every store, and beats an approval given at the same time.`)
+Your role must be one that the rule names: say it with --role. The verdict
+spreads to every store, and beats an approval given at the same time.`)
 }
 
 func newVerdictCommand(e *env, approve bool, use, short, long string) *cobra.Command {
