@@ -285,6 +285,6 @@ func (r *Replica) foldRules(s *scope, m *crdt.Mark) func(*crdt.Record) crdt.Fold
 		rules = nil
 	}
 	return func(rec *crdt.Record) crdt.FoldRules {
-		return crdt.FoldRules{Delete: rules.Collection().Delete, Held: merge.HeldAt(rec, rules, &m.Cut)}
+		return merge.FoldRules(rec, rules, &m.Cut)
 	}
 }
