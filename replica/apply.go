@@ -20,7 +20,7 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 		r.mu.Unlock()
 		return nil, err
 	}
-	r.agreed = in.Agreed
+	r.agreed, r.agreedAt = in.Agreed, r.options.Monotonic()
 	verdicts := make([]session.Verdict, len(in.Changes))
 	if !r.space.takes(class(r.priority(in.Scope))) {
 		r.mu.Unlock()

@@ -50,6 +50,7 @@ type Replica struct {
 	early    early
 	returned map[returning]uint64
 	agreed   clock.Stamp // time of the last session, where the own clock was never set
+	agreedAt time.Time   // when, by the monotonic clock
 	space    *spaceGate
 	changes  uint64 // stored, over all scopes
 	witness  *witness

@@ -176,8 +176,10 @@ func (r *Replica) resetClock() error {
 		return err
 	}
 	wall := clock.NewStamp(r.wall(), 0)
-	if r.agreed != 0 && clock.Ahead(wall, r.agreed.Time(), 0, 0, 0) {
-		return ErrClock
+	if r.agreed != 0 {
+		if now := r.agreed.Time().Add(r.options.Monotonic().Sub(r.agreedAt)); clock.Ahead(wall, now, 0, 0, 0) {
+			return ErrClock
+		}
 	}
 	if !clock.Ahead(r.hlc.Last(), r.wall(), 0, r.agreed, 0) {
 		return nil
