@@ -48,12 +48,12 @@ type FactsOf struct {
 
 // Severity is the gravest of the report's conflicts; somebody is asked about a
 // field, too, where there is a review or an unresolved field.
-func (r *Report) Severity() (n Notice) {
-	if len(r.Review)+len(r.Unresolved)+len(r.Held) > 0 {
+func (out *Report) Severity() (n Notice) {
+	if len(out.Review)+len(out.Unresolved)+len(out.Held) > 0 {
 		n = NoticeDeferred
 	}
-	for i := range r.Conflicts {
-		n = max(n, r.Conflicts[i].Severity)
+	for i := range out.Conflicts {
+		n = max(n, out.Conflicts[i].Severity)
 	}
 	return n
 }

@@ -82,7 +82,7 @@ func (e *env) printQuarantined(q *replica.Quarantined) error {
 		e.printf("    needed by %s\n", dotNames(q.Dependents))
 	}
 	if q.Code == session.CodeClockAhead {
-		ahead := (q.Stamp.Time().Sub(time.Now()) + time.Minute).Truncate(time.Minute)
+		ahead := (time.Until(q.Stamp.Time()) + time.Minute).Truncate(time.Minute)
 		e.printf("    its author can correct it: concord restamp %s %s %d %v\n", shellQuote(q.Scope), jsonOrigin(q.Dot.Origin), q.Dot.N, ahead)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package teeth_test
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -156,9 +155,4 @@ func TestFindersFindNothingInConcord(t *testing.T) {
 			}
 		}
 	}
-}
-
-// line is an entry's row of the table.
-func (e *entry) line(seeds uint64) string {
-	return fmt.Sprintf("| %s | %s | %s | %d |\n", e.does, e.breaks, e.finder.name, seeds)
 }

@@ -28,13 +28,6 @@ var (
 	calm     = fleetsWith("fleets in a calm world", sim.Options{Devices: 4, Faults: []sim.Fault{}})
 	restored = fleetsWith("fleets with restored and copied directories", sim.Options{Devices: 4,
 		Faults: []sim.Fault{sim.FaultRestore, sim.FaultClone, sim.FaultKill}})
-	restarted = fleetsWith("fleets with restored directories and restarts", sim.Options{Devices: 4,
-		Faults: []sim.Fault{sim.FaultRestore, sim.FaultClone, sim.FaultRestart}})
-	powerless = fleetsWith("fleets that lose power", sim.Options{Devices: 4, Faults: []sim.Fault{sim.FaultKill, sim.FaultPower, sim.FaultCut}})
-	damaged   = fleetsWith("fleets with failing disks", sim.Options{Devices: 4,
-		Faults: []sim.Fault{sim.FaultIO, sim.FaultFlip, sim.FaultTruncate}})
-	misdated = fleetsWith("fleets with wrong clocks", sim.Options{Devices: 4,
-		Faults: []sim.Fault{sim.FaultForward, sim.FaultBack, sim.Fault2099}})
 )
 
 func fleetsWith(name string, o sim.Options) finder {

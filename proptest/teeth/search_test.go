@@ -4,6 +4,7 @@ package teeth_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -50,4 +51,9 @@ func (e *entry) search() (seeds uint64, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// line is an entry's row of the table.
+func (e *entry) line(seeds uint64) string {
+	return fmt.Sprintf("| %s | %s | %s | %d |\n", e.does, e.breaks, e.finder.name, seeds)
 }
