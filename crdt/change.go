@@ -54,15 +54,6 @@ type Part struct {
 	Patch   *Patch // keyed; nil when the part alters no field
 }
 
-// references are the changes of the record that a part names.
-func (p *Part) references() [5][]Ref {
-	refs := [5][]Ref{p.Heads, p.Births, p.Saw, p.Restore}
-	if p.Delete != nil {
-		refs[4] = p.Delete.Births
-	}
-	return refs
-}
-
 // Birth says under which parent a record came into existence. The zero value
 // has no parent.
 //

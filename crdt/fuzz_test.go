@@ -129,6 +129,23 @@ func FuzzDecodeDelta(f *testing.F) {
 	})
 }
 
+func FuzzDecodeHusk(f *testing.F) {
+	f.Add((&crdt.Husk{Stamp: 7, Keys: []string{"a", "b"}}).Encode())
+	f.Add([]byte{0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := crdt.DecodeHusk(b)
+		if err != nil {
+			return
+		}
+		if again := h.Encode(); !bytes.Equal(again, b) {
+			t.Fatalf("%x decodes and encodes to %x", b, again)
+		}
+		if _, err := crdt.DecodeChange(b); err == nil || !crdt.IsHusk(b) || crdt.ChangeHash(b) != h.Hash {
+			t.Fatalf("%x is a husk and a change", b)
+		}
+	})
+}
+
 func FuzzDecodeMark(f *testing.F) {
 	m := crdt.Mark{Number: 2, Before: crdt.Ref{Dot: clock.Dot{Origin: origin(1), N: 3}, Digest: 4}, Policy: 5, Steward: origin(1).Replica,
 		Members: []crdt.Member{{Origin: origin(1), Acked: 6}, {Origin: origin(2)}}}

@@ -62,6 +62,13 @@ var recoders = map[string]func([]byte) (again []byte, gives map[string]string, e
 		}
 		return recodeRecord(b, f)
 	},
+	"husk": func(b []byte) ([]byte, map[string]string, error) {
+		h, err := crdt.DecodeHusk(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return h.Encode(), nil, nil
+	},
 	"mark": func(b []byte) ([]byte, map[string]string, error) {
 		m, err := crdt.DecodeMark(b)
 		if err != nil {
@@ -198,6 +205,7 @@ func goldenVectors(t *testing.T) []vector {
 	sealed(t, change, add)
 	parts(change)
 	settled(t, change, add)
+	add("husk", "two records", (&crdt.Husk{Hash: crdt.HashOf([]byte("some bytes")), Stamp: clock.Earliest, Keys: []string{"a", "b"}}).Encode())
 	for _, d := range goldenDeltas(t) {
 		add("delta", d.name, d.delta.Encode())
 	}

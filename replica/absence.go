@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/concord-crdt/concord/crdt"
+	"github.com/concord-crdt/concord/clock"
 )
 
 // absence is what is known of the keys of a scope that have no header. No header
@@ -93,7 +93,7 @@ func (r *Replica) lostHeaders(s *scope, have map[string]bool) (map[string]bool, 
 		if err != nil || row.fate == Waiting {
 			continue
 		}
-		c, err := crdt.DecodeChange(row.change)
+		c, err := row.read(clock.Dot{}) // its keys are asked for
 		if err != nil {
 			continue
 		}

@@ -56,7 +56,7 @@ func (r *Replica) intake(in session.Intake) ([]session.Verdict, error) {
 	if err := errors.Join(err, r.await(b)); err != nil {
 		return verdicts, err
 	}
-	return verdicts, errors.Join(r.resumeRebuilds(), r.settleRecords())
+	return verdicts, errors.Join(r.takeFragments(in.Scope), r.resumeRebuilds(), r.settleRecords())
 }
 
 func refused(code session.Code, format string, args ...any) session.Verdict {
@@ -88,6 +88,12 @@ func (r *Replica) receive(name string, in *session.Incoming) (session.Verdict, e
 	if s = r.scope(name, &g); len(g) > 0 {
 		r.stage(g) // whatever comes of the change: the scope has its number now
 		g = nil
+	}
+	if in.Husk {
+		if _, broken := s.broken[in.Dot]; broken {
+			return r.healHusk(s, in)
+		}
+		return r.receiveHusk(s, in), nil
 	}
 	c := in.Change
 	if c == nil {
@@ -125,13 +131,16 @@ func (r *Replica) again(s *scope, in *session.Incoming) (session.Verdict, error)
 		return session.Verdict{Outcome: session.Duplicate}, nil
 	}
 	row, err := r.readChange(s.number, place{r.origins.numbers[in.Dot.Origin], in.Dot.N})
+	if errors.Is(err, ErrCorrupt) && in.Husk {
+		return r.healHusk(s, in)
+	}
 	if errors.Is(err, ErrCorrupt) {
 		return r.heal(s, in), nil
 	}
 	if err != nil {
 		return session.Verdict{}, err
 	}
-	if crdt.HashOf(row.change) != in.Hash {
+	if row.hash() != in.Hash {
 		return refused(session.CodeFork, "another change is stored under %v", in.Dot), nil
 	}
 	return session.Verdict{Outcome: session.Duplicate}, nil
@@ -212,7 +221,7 @@ func (r *Replica) decide(e *entry, name string, unknown error) (*waiter, error) 
 			return nil, err
 		}
 		opens = append(opens, o)
-		if fault == nil {
+		if fault == nil && !o.record.Contains(c.Dot) { // a fragment may have brought it
 			code, fault = session.CodeInvalid, o.record.Check(c, p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/concord-crdt/concord/clock"
+	"github.com/concord-crdt/concord/crdt"
 	"github.com/concord-crdt/concord/replica/session"
 )
 
@@ -84,6 +85,11 @@ func (r *Replica) exportScope(ctx context.Context, out *session.BundleWriter, sc
 		}
 		if d, ok := unread(ranges, b); ok {
 			return fmt.Errorf("change %v of scope %q cannot be read: %w", d, scope, ErrCorrupt)
+		}
+		for i := range b.Changes {
+			if crdt.IsHusk(b.Changes[i].Encoded) {
+				return fmt.Errorf("change %v of scope %q: %w; hold a session, or export what came after", b.Changes[i].Dot, scope, ErrPruned)
+			}
 		}
 		if err := out.Write(scope, b.Changes); err != nil {
 			return err

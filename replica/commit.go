@@ -93,7 +93,9 @@ func (r *Replica) closeGroup(b *batch) {
 	last := &b.groups[len(b.groups)-1]
 	for _, d := range b.dirty {
 		d.open.dirty = false
-		r.writeRecord(last, d.scope, d.open)
+		if r.scopes[d.scope.name] == d.scope { // else it was made anew meanwhile
+			r.writeRecord(last, d.scope, d.open)
+		}
 	}
 	*last = append(*last, r.tallies(b)...)
 	b.open, b.dirty = false, nil

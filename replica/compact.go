@@ -9,12 +9,13 @@ import (
 )
 
 // Compact gives back the room that overwritten rows still take on the disk: old
-// snapshots and headers, and changes that were made again. Everything that can be
-// read stays. It needs room for a second copy of what it works on, and writes as
+// snapshots and headers, and changes that were made again. Every record stays as
+// it is. It needs room for a second copy of what it works on, and writes as
 // much; others read and write meanwhile.
 //
-// History is not cut: change rows serve peers that lack them, and the chains that
-// prove them.
+// Of settled changes it drops the bytes that the budget for history does not
+// cover, see [Options.HistoryBytes]; what is not settled stays whole, since any
+// peer may still ask for it.
 func (r *Replica) Compact(ctx context.Context) error {
 	r.mu.RLock()
 	err := r.usable()
@@ -24,6 +25,9 @@ func (r *Replica) Compact(ctx context.Context) error {
 	}
 	if err == nil {
 		err = r.space.writable()
+	}
+	if err == nil {
+		err = r.prune(ctx)
 	}
 	if err == nil {
 		err = r.store.compact()

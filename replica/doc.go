@@ -32,8 +32,11 @@
 //
 // What arrives costs what it applies: what waits is looked at when the change
 // that it waits for is there, and changes go to a peer in the order in which they
-// were applied here. All changes are kept, and Compact drops none: without a
-// decision that all replicas share, any peer may still ask for the first of them.
+// were applied here. All changes are kept, unless a settle mark has folded them and
+// [Options.HistoryBytes] says how much of such is enough: without a decision that
+// all replicas share, any peer may still ask for the first of them. A peer that
+// lacks what was dropped is sent the records, which costs what these weigh, and
+// memory for a few words of each change and the largest record.
 //
 // # What it survives
 //

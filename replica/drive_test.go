@@ -130,6 +130,14 @@ func (s *driveStore) Apply(in session.Intake) ([]session.Verdict, error) {
 	return vs, nil
 }
 
+func (s *driveStore) Wanted(string, string) ([]session.Want, error) { return nil, nil }
+
+func (s *driveStore) Fragments(string, []session.Want, int) (session.FragmentBatch, error) {
+	return session.FragmentBatch{}, nil
+}
+
+func (s *driveStore) Stage(session.Fragments) error { return nil }
+
 func (s *driveStore) Acknowledged(clock.Origin, []session.Acknowledgement) error { return nil }
 
 func (s *driveStore) Reissue(string, clock.Origin, uint64) (clock.Origin, error) {

@@ -58,8 +58,10 @@ func (r *Replica) enter(g *group, e *entry) {
 		} else if !o.header.purged {
 			s.sum.Sub(item(o.key, o.header.digest))
 		}
-		s.sum.Add(item(o.key, digest))
-		o.header.purged = false
+		// A fragment may have brought the change, and that it is forgotten.
+		if o.header.purged = o.record.IsPurged(); !o.header.purged {
+			s.sum.Add(item(o.key, digest))
+		}
 		rw.parts = append(rw.parts, partRow{o.header.last, o.header.digest, digest})
 		o.header.digest = digest
 		o.header.last, o.header.lastSeq = place{num, dot.N}, r.seq

@@ -101,7 +101,7 @@ func (r *Replica) raise(s *scope, o *open) {
 		return
 	}
 	o.record.Restamp(s.moved)
-	if o.record.Floor().Number() == s.floor.Number() {
+	if o.record.Floor().Number() >= s.floor.Number() {
 		return
 	}
 	o.record.FoldTo(s.floor, func(m *crdt.Mark) crdt.FoldRules { return r.foldRules(s, m)(o.record) })
@@ -116,6 +116,8 @@ func (r *Replica) raise(s *scope, o *open) {
 		s.sum.Add(item(o.key, digest))
 	}
 	o.header.digest, o.header.purged, o.header.folded = digest, o.record.IsPurged(), true
+	r.seq++ // until it is written, the store has it otherwise
+	o.header.lastSeq = r.seq
 	s.status = nil
 	r.touch(s)
 	r.soil(s, o)

@@ -23,10 +23,14 @@ type ChangeInfo struct {
 	Restore []clock.Dot
 	Patch   *crdt.Patch // nil if no field was altered; not to be modified
 	Bytes   int         // of the change as it is stored and sent
+	// Pruned says that the bytes of the change are no longer kept: beside Dot, Stamp
+	// and Fate nothing is known of it, and the history ends here.
+	Pruned bool
 }
 
 // History yields the changes of a record, the one entered last first, as far
-// as they are kept, and ends at the first error.
+// as they are kept, and ends at the first error. Where the budget for history has
+// dropped what is older, the last one yielded says so.
 func (c *Collection) History(ctx context.Context, key string) iter.Seq2[ChangeInfo, error] {
 	return func(yield func(ChangeInfo, error) bool) {
 		s, at, err := c.newest(key)
@@ -76,9 +80,12 @@ func (r *Replica) changeInfo(s *scope, at place, key string) (info ChangeInfo, n
 	if err != nil {
 		return info, next, err
 	}
-	c, err := crdt.DecodeChange(row.change)
+	c, err := row.read(clock.Dot{Origin: r.originOf(at.origin), N: at.n})
 	if err != nil {
 		return info, next, err
+	}
+	if row.husk() {
+		return ChangeInfo{Dot: c.Dot, Stamp: c.Stamp, Fate: row.fate, Pruned: true}, place{}, nil
 	}
 	info = ChangeInfo{Dot: c.Dot, Stamp: c.Stamp, Author: c.Author, Fate: row.fate, Bytes: len(row.change)}
 	i, ok := partOf(c, key)

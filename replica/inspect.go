@@ -123,7 +123,7 @@ func IdentityIn(dir string) (best Identity, err error) {
 // StoredRow is one row of a store, as it lies there. What does not apply to its
 // kind is zero.
 type StoredRow struct {
-	Kind   string // change, header, snapshot, fate, scope, origin, sum, meta, early or unknown
+	Kind   string // change, header, snapshot, fate, scope, origin, sum, meta, early, fragment or unknown
 	Key    []byte
 	Bytes  int    // of key and value
 	Scope  string // name of the scope
@@ -132,6 +132,7 @@ type StoredRow struct {
 	Fate   Fate
 	Seq    uint64 // the order in which the store entered a change
 	Change *crdt.Change
+	Husk   bool // the bytes of the change are no longer kept: Change has its stamp and keys
 	Header *StoredHeader
 	Reason string // of a fate
 	Origin clock.Origin
@@ -276,6 +277,7 @@ func namesIn(s *badgerStore) storedNames {
 var storedKinds = map[byte]string{
 	rowMeta: "meta", rowOrigin: "origin", rowScope: "scope", rowChange: "change",
 	rowHeader: "header", rowSnapshot: "snapshot", rowFate: "fate", rowSum: "sum", rowEarly: "early",
+	rowFragment: "fragment",
 }
 
 func (n *storedNames) row(x row) StoredRow {
@@ -287,7 +289,7 @@ func (n *storedNames) row(x row) StoredRow {
 		out.Kind = kind
 	}
 	switch x.key[0] {
-	case rowChange, rowHeader, rowSnapshot, rowFate, rowSum, rowScope:
+	case rowChange, rowHeader, rowSnapshot, rowFate, rowSum, rowScope, rowFragment:
 		number := numberOf(x.key)
 		if out.Scope = n.scopes[number]; out.Scope == "" {
 			out.Scope = fmt.Sprintf("(scope %d)", number)
@@ -346,6 +348,13 @@ func (n *storedNames) decode(out *StoredRow, x row) error {
 		}
 		_, err = unseal(out.Kind, x.key, x.value)
 		return err
+	case rowFragment:
+		var err error
+		if _, out.Record, _, err = splitFragmentKey(x.key); err != nil {
+			return err
+		}
+		_, err = decodePlain(out.Kind, x.key, x.value)
+		return err
 	case rowScope:
 		_, err := decodePlain(out.Kind, x.key, x.value)
 		return err
@@ -370,7 +379,8 @@ func (n *storedNames) decodeChange(out *StoredRow, x row) error {
 		return err
 	}
 	out.Fate, out.Seq = row.fate, row.seq
-	out.Change, err = crdt.DecodeChange(row.change)
+	out.Husk = row.husk()
+	out.Change, err = row.read(out.Dot)
 	return err
 }
 

@@ -20,6 +20,7 @@ import (
 //	s SCOPE LENGTH KEY SEQ PART  a record's snapshot at a seq, in parts
 //	w SCOPE ORIGIN N             a change that waits, or was rejected: its reason
 //	k SCOPE                      the scope's tally after the last commit
+//	f SCOPE LENGTH KEY PART      a fragment of a record that is to come, in parts
 //	e LENGTH SCOPE ORIGIN N      a change that came before those it follows, see early
 const (
 	rowMeta     = 'm'
@@ -31,10 +32,11 @@ const (
 	rowFate     = 'w'
 	rowSum      = 'k'
 	rowEarly    = 'e'
+	rowFragment = 'f'
 )
 
 // rowKinds are all of them.
-var rowKinds = []byte{rowMeta, rowOrigin, rowScope, rowChange, rowHeader, rowSnapshot, rowFate, rowSum, rowEarly}
+var rowKinds = []byte{rowMeta, rowOrigin, rowScope, rowChange, rowHeader, rowSnapshot, rowFate, rowSum, rowEarly, rowFragment}
 
 func metaKey(name string) []byte { return append([]byte{rowMeta}, name...) }
 

@@ -74,7 +74,7 @@ func rebuild(v reader, s *scope, key string, h *header) (*crdt.Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if rec, err = s.floor.DecodeRecord(b); err != nil {
+		if rec, err = s.marks().DecodeRecord(b); err != nil {
 			return nil, &CorruptError{Row: "snapshot", Key: snapshotKey(s.number, key, h.snapshot, 0), Err: err}
 		}
 	}

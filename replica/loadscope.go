@@ -96,7 +96,7 @@ func (r *Replica) findOrigin(key []byte, cause error) error {
 		if err != nil {
 			continue
 		}
-		if c, _ := crdt.DecodeChange(row.change); c != nil && !c.Dot.IsZero() {
+		if c, _ := crdt.DecodeChange(row.change); !row.husk() && c != nil && !c.Dot.IsZero() {
 			r.origins.add(c.Dot.Origin)
 			return nil
 		}
@@ -186,7 +186,7 @@ func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 		if row.fate == Applied && row.seq > newest {
 			newest, s.tally = row.seq, row.tally
 		}
-		if c, err := crdt.DecodeChange(row.change); err == nil && row.fate == Applied {
+		if c, err := row.read(clock.Dot{Origin: o, N: at}); err == nil && row.fate == Applied {
 			lasts = append(lasts, c)
 		}
 	}
@@ -206,7 +206,7 @@ func (r *Replica) loadScope(name string, number uint32) (*scope, error) {
 	for _, c := range lasts {
 		s.maxed = max(s.maxed, s.moved.Correct(c.Dot, c.Stamp, nil))
 	}
-	return s, nil
+	return s, r.loadLacking(s)
 }
 
 // lastChange finds the last row of an origin that is whole.
@@ -306,8 +306,8 @@ func (r *Replica) loadWaiting(s *scope, key []byte, code string, waits map[clock
 		w.unknown = err
 		r.damaged(Damage{Row: "change", Key: dotKey(rowChange, s.number, num, n), Scope: s.name, Dot: d, Err: err})
 	} else {
-		w.hash, w.chain = crdt.HashOf(stored.change), stored.chain
-		c, err := crdt.DecodeChange(stored.change)
+		w.hash, w.chain, w.husk = stored.hash(), stored.chain, stored.husk()
+		c, err := stored.read(d)
 		switch {
 		case errors.Is(err, crdt.ErrUnknownShape), errors.Is(err, codec.ErrVersion):
 			w.unknown = err
@@ -318,5 +318,8 @@ func (r *Replica) loadWaiting(s *scope, key []byte, code string, waits map[clock
 		}
 	}
 	s.waiting.add(d, w, &s.applied)
+	if w.husk {
+		s.lacking.add(w.change)
+	}
 	waits[o] = append(waits[o], n)
 }

@@ -58,6 +58,13 @@ type Options struct {
 	// estimate: 16 MiB by default.
 	CacheBytes int
 
+	// HistoryBytes is how much is kept, in each scope, of changes that settle marks
+	// have folded: beyond it [Replica.Settle] and [Replica.Compact] drop the bytes of
+	// the oldest. What remains of these is a husk (hash, stamp, the records touched)
+	// that still proves the history; a peer that lacks them is sent the records. Every
+	// view stays. 0: everything is kept, which is the default; 1 keeps next to nothing.
+	HistoryBytes int64
+
 	// Profile is the size of the machine: see [SmallFootprint] and [Server].
 	Profile Profile
 
@@ -117,6 +124,9 @@ func (o Options) Validate() error {
 	var errs []error
 	if o.CacheBytes < 0 {
 		errs = append(errs, fmt.Errorf("replica: CacheBytes is %d; want 0 for the default, or more", o.CacheBytes))
+	}
+	if o.HistoryBytes < 0 {
+		errs = append(errs, fmt.Errorf("replica: HistoryBytes is %d; want 0 for all, or more", o.HistoryBytes))
 	}
 	if o.Identity != nil && len(o.Identity) != ed25519.SeedSize {
 		errs = append(errs, fmt.Errorf("replica: Identity of %d bytes; want %d, or nil for a random one", len(o.Identity), ed25519.SeedSize))

@@ -59,7 +59,7 @@ func (r *Replica) statusOf(s *scope) session.ScopeStatus {
 		s.status = &session.ScopeStatus{
 			Name: s.name, Class: class(r.priority(s.name)),
 			Stored: s.stored.Clone(), Applied: s.appliedToAll(),
-			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains),
+			Fingerprint: s.fingerprint(), Chains: maps.Clone(s.chains), Lacks: s.lacking.husks > 0,
 		}
 	case s.status.Digest == crdt.Hash{}:
 		s.status.Digest = s.status.Sum()

@@ -13,12 +13,14 @@ const (
 	Large
 )
 
-// SmallFootprint are the options for a phone or a small device: the defaults.
-func SmallFootprint() Options { return Options{} }
+// SmallFootprint are the options for a phone or a small device: the defaults, and
+// of settled history the last 4 MiB of a scope.
+func SmallFootprint() Options { return Options{HistoryBytes: 4 << 20} }
 
 // Server are options for a machine with memory to spare: some 500 MiB for the
-// store, and a quarter of a GiB for decoded records.
-func Server() Options { return Options{Profile: Large, CacheBytes: 256 << 20} }
+// store, a quarter of a GiB for decoded records, and of settled history the last
+// GiB of a scope.
+func Server() Options { return Options{Profile: Large, CacheBytes: 256 << 20, HistoryBytes: 1 << 30} }
 
 // memTable is the size of one of the engine's tables in memory. A transaction
 // holds 15 % of it at most.

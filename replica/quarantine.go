@@ -128,7 +128,7 @@ func (r *Replica) fillQuarantined(q *Quarantined) error {
 		return err
 	}
 	q.Bytes = row.change
-	c, _ := crdt.DecodeChange(row.change)
+	c, _ := row.read(q.Dot)
 	if c == nil {
 		return nil
 	}

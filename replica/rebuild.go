@@ -21,6 +21,9 @@ func (r *Replica) entered(s *scope, e *entry) bool {
 	if _, ok := s.broken[e.change.Dot]; ok {
 		return true
 	}
+	if s.anew {
+		return false // a record that is kept has it
+	}
 	return slices.ContainsFunc(e.opens, func(o *open) bool { return o.record.Vector().Contains(e.change.Dot) })
 }
 
@@ -85,7 +88,7 @@ func (r *Replica) fits(s *scope, in *session.Incoming, chain crdt.Hash) error {
 		return nil
 	}
 	next, err := r.readChange(s.number, place{num, in.Dot.N + 1})
-	if err == nil && crdt.Chain(chain, crdt.HashOf(next.change)) != next.chain {
+	if err == nil && crdt.Chain(chain, next.hash()) != next.chain {
 		return errors.New("what follows it follows another history")
 	}
 	return nil
@@ -116,11 +119,14 @@ func (r *Replica) resumeRebuilds() error {
 	return nil
 }
 
-// still returns with r.mu held and nothing staged.
+// still returns with r.mu held, nothing staged and nothing being written.
 func (r *Replica) still() error {
 	r.mu.Lock()
-	for len(r.commits.current.groups) > 0 {
+	for len(r.commits.current.groups) > 0 || r.commits.writing != nil {
 		b := r.commits.current
+		if len(b.groups) == 0 {
+			b = r.commits.writing
+		}
 		r.mu.Unlock()
 		if err := r.await(b); err != nil {
 			return err
@@ -151,7 +157,14 @@ func (r *Replica) rebuildLocked(name string) (bool, error) {
 	if err != nil || !whole {
 		return false, err
 	}
-	derived, err := r.clearScope(s)
+	kept, sum, err := r.keepRecords(s, rows)
+	if errors.Is(err, ErrCorrupt) || s.lacking.joining {
+		return false, nil // its history is no longer kept: what is left is made again one by one
+	}
+	if err != nil {
+		return false, err
+	}
+	derived, err := r.clearScope(s, kept)
 	if err != nil {
 		return false, err
 	}
@@ -162,7 +175,7 @@ func (r *Replica) rebuildLocked(name string) (bool, error) {
 	if err := r.store.commit(inPieces(derived)); err != nil {
 		return false, err
 	}
-	fresh, err := r.enterAgain(s, rows)
+	fresh, err := r.enterAgain(s, rows, sum)
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +209,7 @@ func (r *Replica) wholeHistory(s *scope) (rows []scopeRow, whole bool, err error
 		}
 		next[num] = n
 		o, _ := r.origins.origin(num)
-		c, unknown := crdt.DecodeChange(row.change)
+		c, unknown := row.read(clock.Dot{Origin: o, N: n})
 		if unknown != nil {
 			c = &crdt.Change{Dot: clock.Dot{Origin: o, N: n}}
 		}
@@ -212,9 +225,10 @@ func (r *Replica) wholeHistory(s *scope) (rows []scopeRow, whole bool, err error
 }
 
 // enterAgain makes a scope anew from changes, its derived rows having been
-// cleared. The caller holds r.mu.
-func (r *Replica) enterAgain(s *scope, rows []scopeRow) (*scope, error) {
+// cleared but for those of kept records, which come to sum. The caller holds r.mu.
+func (r *Replica) enterAgain(s *scope, rows []scopeRow, sum tally) (*scope, error) {
 	fresh := newScope(s.name, s.number)
+	fresh.known, fresh.tally, fresh.anew = s.marks(), sum, true
 	fresh.absence.known = true
 	r.scopes[s.name] = fresh
 	for _, n := range s.stored.All() {
@@ -232,8 +246,15 @@ func (r *Replica) enterAgain(s *scope, rows []scopeRow) (*scope, error) {
 		r.inbox.taken[s.name] = &let
 	}
 	for _, x := range rows {
-		in := session.Incoming{Dot: x.change.Dot, Encoded: x.row.change, Hash: crdt.HashOf(x.row.change),
-			Before: fresh.chain(x.change.Dot.Origin), Change: x.change, Unknown: x.unknown}
+		if x.row.husk() && x.row.fate == Applied {
+			if err := fresh.keepHusk(x); err != nil {
+				return nil, err
+			}
+			r.changes++
+			continue
+		}
+		in := session.Incoming{Dot: x.change.Dot, Encoded: x.row.change, Hash: x.row.hash(),
+			Before: fresh.chain(x.change.Dot.Origin), Change: x.change, Unknown: x.unknown, Husk: x.row.husk()}
 		v, err := r.receive(s.name, &in)
 		if err != nil {
 			return nil, err
@@ -242,7 +263,11 @@ func (r *Replica) enterAgain(s *scope, rows []scopeRow) (*scope, error) {
 			return nil, fmt.Errorf("change %v is refused: %v", in.Dot, v)
 		}
 	}
-	return fresh, r.retry(fresh)
+	fresh.anew = false
+	if err := r.retry(fresh); err != nil {
+		return nil, err
+	}
+	return fresh, r.loadParcels(fresh)
 }
 
 // rebuildRecords makes the headers and snapshots of records again, in a scope
@@ -272,11 +297,12 @@ func (r *Replica) rebuildRecordsLocked(name string, keys map[string]bool) error 
 		if err != nil || row.fate == Waiting {
 			continue
 		}
-		c, err := crdt.DecodeChange(row.change)
+		_, num, n, err := splitDotKey(x.key)
 		if err != nil {
 			continue
 		}
-		_, num, n, err := splitDotKey(x.key)
+		o, _ := r.origins.origin(num)
+		c, err := row.read(clock.Dot{Origin: o, N: n})
 		if err != nil {
 			continue
 		}
@@ -383,7 +409,7 @@ func replaySteps(key string, steps []step, folds []fold) (o *open, ok bool) {
 			folds = folds[1:]
 		}
 		p, want := &x.change.Parts[x.part], x.row.parts[x.part]
-		if want.before != before {
+		if want.before != before || x.row.husk() {
 			return nil, false
 		}
 		if x.row.fate == Rejected {

@@ -118,7 +118,10 @@ func (r *Replica) reissueScope(name string, o clock.Origin, common uint64) error
 	if s == nil {
 		return nil // it has nothing to make again
 	}
-	common = max(common, r.returned[returning{name, o}])
+	common, err := r.pastPruned(s, o, max(common, r.returned[returning{name, o}]))
+	if err != nil {
+		return err
+	}
 	p := &repair{scope: name, old: o, common: common, fresh: r.origin}
 	num := r.origins.numbers[o]
 	for n := common + 1; n <= s.stored.Get(o); n++ {
@@ -142,7 +145,11 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 	if err != nil {
 		return err
 	}
-	g, err := r.clearScope(s)
+	kept, sum, err := r.keepRecords(s, rows)
+	if err != nil {
+		return err
+	}
+	g, err := r.clearScope(s, kept)
 	if err != nil {
 		return err
 	}
@@ -158,7 +165,7 @@ func (r *Replica) repairScope(s *scope, p *repair) error {
 	if err := r.store.commit(inPieces(g)); err != nil {
 		return err
 	}
-	fresh, err := r.enterAgain(s, stays)
+	fresh, err := r.enterAgain(s, stays, sum)
 	if err != nil {
 		return err
 	}
@@ -249,7 +256,7 @@ func (r *Replica) scopeRows(s *scope) ([]scopeRow, error) {
 			return nil, err
 		}
 		o, _ := r.origins.origin(num)
-		c, err := crdt.DecodeChange(row.change)
+		c, err := row.read(clock.Dot{Origin: o, N: n})
 		if err != nil {
 			c = &crdt.Change{Dot: clock.Dot{Origin: o, N: n}}
 		}
@@ -284,13 +291,16 @@ func inDotOrder(rows []scopeRow) []scopeRow {
 }
 
 // clearScope lists the rows that are derived from changes, for deletion.
-func (r *Replica) clearScope(s *scope) (g group, err error) {
+// Those of records that are kept stay.
+func (r *Replica) clearScope(s *scope, kept map[string]bool) (g group, err error) {
 	for _, kind := range []byte{rowSum, rowHeader, rowSnapshot, rowFate} {
 		for x, err := range r.store.scan(numberKey(kind, s.number), nil) {
 			if err != nil {
 				return nil, err
 			}
-			g = append(g, row{key: x.key})
+			if !ofKept(kept, x.key) {
+				g = append(g, row{key: x.key})
+			}
 		}
 	}
 	return g, nil

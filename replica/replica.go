@@ -57,6 +57,7 @@ type Replica struct {
 	shared   bool                       // the incarnation that is to end may live on elsewhere, or have told more than is known
 	renew    bool                       // the next write starts a new incarnation
 	finished map[clock.Origin]*finished // the incarnations that this store went through
+	form     *form                      // that is being sent in pieces
 	unnamed  bool                       // some scope's name is lost
 	healed   bool                       // some scope is to be rebuilt
 	folding  bool                       // some scope has records above which its floor was raised
@@ -156,7 +157,7 @@ func (r *Replica) begin() error {
 	if err := errors.Join(err, r.await(b)); err != nil {
 		return err
 	}
-	return errors.Join(r.resumeRebuilds(), r.settleRecords())
+	return errors.Join(r.resumeFragments(), r.resumeRebuilds(), r.settleRecords())
 }
 
 // prepareDir makes the directory, and refuses one that holds other things: a

@@ -32,11 +32,23 @@ type scope struct {
 	settled uint64               // by which mark all records are folded
 	after   string               // up to where those of the next one are
 	listed  crdt.DeletePolicy    // by which headers say whether records exist
+	known   *crdt.Floor          // the marks by which records may be folded already, see [scope.marks]
+	anew    bool                 // it is being made again from its changes
+	lacking lacking              // records that are to come as fragments
 }
 
 func newScope(name string, number uint32) *scope {
 	return &scope{name: name, number: number, chains: map[clock.Origin]crdt.Hash{}, waiting: newWaiting(),
 		broken: map[clock.Dot]struct{}{}, healed: map[clock.Dot]crdt.Hash{}}
+}
+
+// marks is the chain of marks by which a record of the scope may be folded: a
+// fragment brings it below one before the mark itself is applied.
+func (s *scope) marks() *crdt.Floor {
+	if s.known.Number() > s.floor.Number() {
+		return s.known
+	}
+	return s.floor
 }
 
 func (s *scope) chain(o clock.Origin) crdt.Hash {

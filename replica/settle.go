@@ -38,7 +38,9 @@ type Settled struct {
 // the scope or acknowledged something. A replica that is left out and comes back
 // with changes of its own loses none of them: they are shown as late.
 //
-// Settle returns when all records here are folded: O(records of the scope). The
+// Settle returns when all records here are folded, and the history that the budget
+// does not cover is dropped, see [Options.HistoryBytes]: O(records and changes of
+// the scope). The
 // error is [ErrNotSteward], or of the store.
 func (r *Replica) Settle(ctx context.Context, scope string, members ...clock.ReplicaID) (Settled, error) {
 	out, b, err := r.settle(ctx, scope, members)
@@ -48,7 +50,10 @@ func (r *Replica) Settle(ctx context.Context, scope string, members ...clock.Rep
 	if err := r.await(b); err != nil {
 		return out, err
 	}
-	return out, r.settleRecords()
+	if err := r.settleRecords(); err != nil {
+		return out, err
+	}
+	return out, r.prune(ctx)
 }
 
 func (r *Replica) settle(ctx context.Context, name string, members []clock.ReplicaID) (out Settled, b *batch, err error) {

@@ -201,7 +201,7 @@ func (v *verifier) changes(at reader) error {
 			v.lacks(num, n, err)
 			continue
 		}
-		c, err := crdt.DecodeChange(row.change)
+		c, err := row.read(clock.Dot{Origin: v.r.originOf(num), N: n})
 		if err == nil && (c.Dot.N != n || c.Dot.Origin != v.r.originOf(num)) {
 			v.lacks(num, n, fmt.Errorf("it says that it is %v", c.Dot))
 			continue
@@ -209,7 +209,7 @@ func (v *verifier) changes(at reader) error {
 		if n == 1 {
 			before, known = crdt.ChainStart(v.s.name, v.r.originOf(num)), true
 		}
-		if known && whole && crdt.Chain(before, crdt.HashOf(row.change)) != row.chain {
+		if known && whole && crdt.Chain(before, row.hash()) != row.chain {
 			v.lacks(num, n, errors.New("it does not follow the change before it"))
 			continue
 		}

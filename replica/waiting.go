@@ -17,6 +17,7 @@ type waiter struct {
 	needs  []clock.Dot // the changes that it waits for, if it waits for changes
 	code   string
 	boxed  bool // it waits to be taken out of the inbox
+	husk   bool // it waits for fragments of its records
 	// unknown is set for a change that a later version wrote, which cannot be
 	// read whole.
 	unknown error
@@ -62,9 +63,9 @@ func (w *waiting) add(d clock.Dot, x *waiter, applied *clock.Context) {
 }
 
 // settle files a change under what can end its waiting. One that a later version
-// wrote waits for another program.
+// wrote waits for another program, a husk for the fragments of all of them.
 func (w *waiting) settle(d clock.Dot, x *waiter, applied *clock.Context) {
-	if x.unknown != nil {
+	if x.unknown != nil || x.husk {
 		return
 	}
 	if x.boxed {
@@ -256,7 +257,7 @@ func (r *Replica) missing(s *scope, p *crdt.Part) ([]clock.Dot, error) {
 	var missing []clock.Dot
 	for _, refs := range named {
 		for _, ref := range refs {
-			if !h.vector.Contains(ref.Dot) && !s.floor.Covers(ref.Dot) {
+			if !h.vector.Contains(ref.Dot) && !s.marks().Covers(ref.Dot) {
 				missing = append(missing, ref.Dot)
 			}
 		}

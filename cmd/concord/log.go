@@ -86,6 +86,8 @@ type changeJSON struct {
 	Fate   string      `json:"fate"`
 	Birth  bool        `json:"birth,omitempty"`
 	Delete bool        `json:"delete,omitempty"`
+	// Pruned: what it said is no longer kept.
+	Pruned bool `json:"pruned,omitempty"`
 	// Restore are the deletions that were taken back.
 	Restore []string   `json:"restore,omitempty"`
 	Edits   []editJSON `json:"edits"`
@@ -131,6 +133,9 @@ func (e *env) showChange(info *replica.ChangeInfo, past *past) error {
 		parts = append(parts, info.Fate.String()+", without effect")
 	}
 	e.printf("%s\n", strings.Join(parts, "  "))
+	if info.Pruned {
+		e.printf("    settled; what it said, and what came before it, is no longer kept\n")
+	}
 	if info.Birth {
 		e.printf("    made the record\n")
 	}
@@ -155,7 +160,7 @@ func jsonChange(info *replica.ChangeInfo, edits []described) changeJSON {
 	out := changeJSON{
 		Dot: jsonDot(info.Dot), Time: jsonTime(info.Stamp), Actor: info.Author.Actor, Role: info.Author.Role,
 		Intent: jsonIntent(info.Author.Intent), Fate: info.Fate.String(), Birth: info.Birth, Delete: info.Delete, Restore: jsonDots(info.Restore),
-		Edits: []editJSON{}, Saw: jsonDots(info.Saw), Heads: jsonDots(info.Heads), Bytes: info.Bytes,
+		Pruned: info.Pruned, Edits: []editJSON{}, Saw: jsonDots(info.Saw), Heads: jsonDots(info.Heads), Bytes: info.Bytes,
 	}
 	for _, x := range edits {
 		j := editJSON{Field: joinPath(x.path), Type: x.kind.String(), Action: x.action, Value: jsonValue(x.value)}

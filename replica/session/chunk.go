@@ -39,6 +39,8 @@ type chunk struct {
 	runs   []run
 	items  []chunkItem
 	bytes  int // canonical, of all changes
+	// fragments is set where it has no changes but pieces of records.
+	fragments *fragments
 }
 
 // run has in before the chain digest before its first change, unless continues

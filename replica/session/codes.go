@@ -62,7 +62,8 @@ const (
 	CodeInvalid        Code = 14 // contradicts the state or the schema
 	CodeUnavailable    Code = 15 // the sender could not read it from its store
 	CodeInbox          Code = 16 // the receiver's application has not let it in yet
-	codeCount               = 17
+	CodePruned         Code = 17 // its bytes are no longer kept; its records are to come
+	codeCount               = 18
 	maxWireCode             = 1<<16 - 1
 )
 
@@ -84,6 +85,7 @@ var (
 	ErrInvalid        = errors.New("session: the change is not valid")
 	ErrUnavailable    = errors.New("session: the change could not be read")
 	ErrInbox          = errors.New("session: the change is in the inbox")
+	ErrPruned         = errors.New("session: the change is no longer kept, and its records are not here yet")
 )
 
 var codeTable = [codeCount]struct {
@@ -107,6 +109,7 @@ var codeTable = [codeCount]struct {
 	CodeInvalid:        {"invalid", ErrInvalid},
 	CodeUnavailable:    {"unavailable", ErrUnavailable},
 	CodeInbox:          {"inbox", ErrInbox},
+	CodePruned:         {"pruned", ErrPruned},
 }
 
 // String is the code's name, or its number when this version does not know it.

@@ -89,6 +89,7 @@ type Core struct {
 	diverged  []Alarm // seen in the peer's last status, and not raised yet
 	send      sender
 	recv      receiver
+	want      asker
 	live      bool // both wish it
 	dirty     bool // the store changed since own was read
 	rereading bool
@@ -117,14 +118,14 @@ type scope struct {
 	sent  map[clock.Origin]uint64 // the last number that went out in this session
 	queue []clock.Range           // to be sent
 	held  bool                    // there is more to send, once the peer has checked its own origins
+	// wanting: husks are here that wait for fragments of the peer. after is the record
+	// up to which it was asked.
+	wanting bool
+	after   string
+	again   bool // husks came after the peer was asked
+	owes    bool // husks were sent, and the peer has not said that it wants nothing more
 	// blocked are origins of which nothing more can be sent in this session.
 	blocked map[clock.Origin]bool
-}
-
-// head is the last number of an origin in the own store, and its chain digest.
-type head struct {
-	n     uint64
-	chain crdt.Hash
 }
 
 // New makes the core of a session. A config that is not valid closes the session
@@ -350,7 +351,7 @@ func (c *Core) frame(f codec.Frame) {
 		c.fail(violation("frame of type %d within a message of type %d", f.Type, c.within))
 		return
 	}
-	if f.Type == 0 || f.Type > frameBye {
+	if f.Type == 0 || f.Type > frameFragment {
 		if !f.Ignorable() {
 			c.fail(fmt.Errorf("%w: frame of unknown type %d", ErrIncompatible, f.Type))
 		}
@@ -366,7 +367,7 @@ func (c *Core) frame(f codec.Frame) {
 		limit = maxBuckets * bucketBytes
 	case frameStatus:
 		limit = c.cfg.MaxStatusBytes
-	case frameChunk:
+	case frameChunk, frameFragment:
 		limit = c.cfg.MaxChunkBytes + maxChunkOverhead
 	}
 	if len(c.partial)+len(f.Body) > limit {
@@ -418,6 +419,10 @@ func (c *Core) message(kind byte, body []byte) {
 		c.onAck(body)
 	case frameCaughtUp:
 		c.onCaughtUp(body)
+	case frameWant:
+		c.onWant(body)
+	case frameFragment:
+		c.onFragment(body)
 	case framePing:
 		if len(body) > 0 {
 			c.fail(violation("ping of %d bytes", len(body)))
@@ -433,6 +438,7 @@ func (c *Core) settle() {
 		return
 	}
 	c.reread()
+	c.ask()
 	c.pump()
 	if !c.closed {
 		c.conclude()

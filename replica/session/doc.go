@@ -20,6 +20,8 @@
 //	chunk         changes of one scope, each origin's in dot order, with the
 //	              chain digest before the first
 //	ack           a verdict for each change of a chunk, once they are durable
+//	want          records whose changes are no longer kept
+//	fragments     these records, in pieces
 //	caught up     nothing more to send, as far as your status tells
 //	ping          I am here
 //	bye           the end, and why
@@ -53,6 +55,14 @@
 // them when they are durable. Each change has its own [Verdict]: a refused one
 // stops its origin for this session, and nothing else. Waiting and rejected
 // changes are durable, and count as received.
+//
+// Fragments: of settled changes a store may have kept husks alone, which travel
+// in their places and prove the chain. Who took one asks for the records that
+// husks name, some at a time, and the sender answers with their stored forms, cut
+// to the budget of a chunk and acknowledged like one. The receiver's store keeps
+// what came, joins all of them once nothing is missing, and asks for the rest in the
+// next session if this one is cut. All entries of a record travel, also those that
+// the receiver has.
 //
 // End: caught up names the round of the status that it answers. When both sides
 // are, they say bye; or they stay, if both are live, and push what is new as the

@@ -32,7 +32,9 @@ func (c *Core) conclude() {
 		c.enter(PhaseLive)
 		return
 	}
-	c.sayBye(ByeDone, "")
+	if !c.owes() {
+		c.sayBye(ByeDone, "")
+	}
 }
 
 func (c *Core) sayBye(code ByeCode, reason string) {

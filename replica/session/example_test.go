@@ -18,7 +18,15 @@ func (emptyStore) Chains(string, clock.Origin, []uint64) ([]session.ChainAt, err
 func (emptyStore) Changes(string, []clock.Range, int) (session.Batch, error) {
 	return session.Batch{}, nil
 }
-func (emptyStore) Apply(session.Intake) ([]session.Verdict, error)            { return nil, nil }
+func (emptyStore) Apply(session.Intake) ([]session.Verdict, error) { return nil, nil }
+func (emptyStore) Wanted(string, string) ([]session.Want, error)   { return nil, nil }
+
+func (emptyStore) Fragments(string, []session.Want, int) (session.FragmentBatch, error) {
+	return session.FragmentBatch{}, nil
+}
+
+func (emptyStore) Stage(session.Fragments) error { return nil }
+
 func (emptyStore) Acknowledged(clock.Origin, []session.Acknowledgement) error { return nil }
 func (emptyStore) Reissue(string, clock.Origin, uint64) (clock.Origin, error) {
 	return clock.Origin{}, nil

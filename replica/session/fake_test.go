@@ -300,6 +300,14 @@ func (s *fakeStore) Apply(in Intake) ([]Verdict, error) {
 	return vs, nil
 }
 
+func (s *fakeStore) Wanted(string, string) ([]Want, error) { return nil, nil }
+
+func (s *fakeStore) Fragments(string, []Want, int) (FragmentBatch, error) {
+	return FragmentBatch{}, nil
+}
+
+func (s *fakeStore) Stage(Fragments) error { return nil }
+
 func (s *fakeStore) Acknowledged(peer clock.Origin, scopes []Acknowledgement) error {
 	s.acks = append(s.acks, scopes...)
 	return nil

@@ -219,6 +219,9 @@ func (c *Core) scope(name string) *scope {
 		return s
 	}
 	s := &scope{name: name, own: c.own[name]}
+	if s.own != nil && s.own.Lacks {
+		c.wantOf(s)
+	}
 	c.scopes[name] = s
 	c.order, c.send.from = nil, 0
 	return s

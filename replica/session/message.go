@@ -15,8 +15,14 @@ const (
 	maxVersion = 1
 )
 
-// capabilities are the optional parts that this build has: none yet.
-const capabilities = 0
+// The optional parts of the protocol, by bit. They are part of the format: never
+// renumbered.
+const (
+	capFragments = 1 << 0 // husks, and fragments of the records that they name
+)
+
+// capabilities are the optional parts that this build has.
+const capabilities = capFragments
 
 // The types of frames. They are part of the format: never renumbered.
 const (
@@ -30,10 +36,12 @@ const (
 	frameCaughtUp    = 8
 	framePing        = 9
 	frameBye         = 10
+	frameWant        = 11
+	frameFragment    = 12
 )
 
 // flagMore marks a frame whose message goes on in the next frame, which has the
-// same type. Only summary, status and chunk may.
+// same type. Only summary, status, chunk and fragment may.
 const flagMore = 0x02
 
 const (

@@ -72,7 +72,12 @@ var recoders = map[string]func([]byte) ([]byte, error){
 		b, _, err := encodeChunk(c.number, c.scope, goldenChanges(c))
 		return b, err
 	}),
-	"ack":       again(decodeAck, func(a ack) ([]byte, error) { return a.encode(leastFrameBytes), nil }),
+	"ack":  again(decodeAck, func(a ack) ([]byte, error) { return a.encode(leastFrameBytes), nil }),
+	"want": again(decodeWant, func(q want) ([]byte, error) { return q.encode(), nil }),
+	"fragments": again(func(b []byte) (*fragments, error) {
+		f, _, err := decodeFragments(b, 1<<20)
+		return f, err
+	}, func(f *fragments) ([]byte, error) { return f.encode(), nil }),
 	"caught up": again(decodeCaughtUp, func(round uint64) ([]byte, error) { return encodeCaughtUp(round), nil }),
 	"bye":       again(decodeBye, func(b bye) ([]byte, error) { return b.encode(), nil }),
 	"bundle": func(b []byte) ([]byte, error) {
@@ -201,6 +206,13 @@ func goldenMessages(t testing.TB) (ms []message) {
 	add("ack", "all applied", (&ack{number: 1, verdicts: make([]Verdict, 3)}).encode(leastFrameBytes), nil)
 	add("ack", "each outcome", (&ack{number: 300, verdicts: []Verdict{{}, {}, {Outcome: Duplicate},
 		{Waiting, CodeMissingHead, "needs another"}, {Rejected, CodeInvalid, ""}, {Refused, CodeQuota, "full"}}}).encode(leastFrameBytes), nil)
+	husk := &crdt.Husk{Hash: hash, Stamp: clock.Earliest, Keys: []string{"visits/1", "visits/2"}}
+	out, _, err = encodeChunk(2, "visits", []Change{{clock.Dot{Origin: b, N: 8}, husk.Encode(), hash}})
+	add("chunk", "a husk", out, err)
+	add("want", "two records, one begun", (&want{"visits", []Want{{Key: "visits/1"}, {"visits/2", 300, hash}}}).encode(), nil)
+	add("want", "nothing more", (&want{scope: "visits"}).encode(), nil)
+	add("fragments", "the last, one not there", (&fragments{3, "visits", true, []Piece{
+		{Key: "visits/1"}, {"visits/2", 310, hash, 300, []byte("ten bytes!")}}}).encode(), nil)
 	add("caught up", "with status 2", encodeCaughtUp(2), nil)
 	add("bye", "done", (&bye{}).encode(), nil)
 	add("bye", "limit", (&bye{ByeLimit, "too much"}).encode(), nil)

@@ -11,7 +11,7 @@ import (
 // receiver is what comes from the peer.
 type receiver struct {
 	chunks    chunkReader
-	queue     []*chunk // the first is being worked on
+	queue     []*chunk // the first is being worked on; fragments are among them
 	bytes     int      // of the queue
 	busy      bool
 	last      uint64 // number of the chunk that came last
@@ -38,6 +38,11 @@ func (c *Core) onChunk(body []byte) {
 		c.fail(classify("chunk", &codec.LimitError{What: "bytes in flight", Got: uint64(c.recv.bytes + ch.bytes), Max: uint64(c.cfg.MaxInFlightBytes)}))
 		return
 	}
+	c.enqueue(ch)
+}
+
+// enqueue takes a chunk whose limits were looked at.
+func (c *Core) enqueue(ch *chunk) {
 	c.recv.last = ch.number
 	c.recv.bytes += ch.bytes
 	c.report.Received.Chunks++
@@ -75,6 +80,10 @@ func (c *Core) work() {
 	}
 	c.recv.busy = true
 	ch := c.recv.queue[0]
+	if ch.fragments != nil {
+		c.stage(ch)
+		return
+	}
 	in := &intake{chunk: ch, bad: make([]Code, len(ch.runs)), verdicts: make([]Verdict, len(ch.items))}
 	refuse := CodeNone
 	switch {
@@ -149,6 +158,12 @@ func (c *Core) join(in *intake, i int, here ChainAt) {
 	}
 }
 
+// head is the last number of an origin in the own store, and its chain digest.
+type head struct {
+	n     uint64
+	chain crdt.Hash
+}
+
 // head is where the own store stands with an origin.
 func (s *scope) head(o clock.Origin) head {
 	var h head
@@ -217,6 +232,13 @@ func (ch *chunk) sound(bad []Code, verdicts []Verdict) (accepted []Incoming, ind
 // form, after the chain digest before. One of a later version is passed on with
 // what could be read of it. The error says why the bytes are not that change.
 func ReadIncoming(d clock.Dot, encoded []byte, before crdt.Hash) (Incoming, error) {
+	if crdt.IsHusk(encoded) {
+		h, err := crdt.DecodeHusk(encoded)
+		if err != nil {
+			return Incoming{}, err
+		}
+		return Incoming{Dot: d, Encoded: encoded, Hash: h.Hash, Before: before, Husk: true, Change: h.Change(d)}, nil
+	}
 	inc := Incoming{Dot: d, Encoded: encoded, Hash: crdt.HashOf(encoded), Before: before}
 	ch, err := crdt.DecodeChange(encoded)
 	switch {
@@ -275,14 +297,22 @@ func (c *Core) applied(in *intake, verdicts []Verdict) {
 		c.item(Item{Received: true, Scope: in.chunk.scope, Dot: in.items[i].dot, Key: key, Verdict: v})
 		if v.Outcome.Durable() {
 			in.scope.peer.Advance(in.items[i].dot) // it is not sent back
+			if crdt.IsHusk(in.items[i].encoded) {
+				c.wantOf(in.scope)
+			}
 		}
 	}
 	c.report.Received.Changes.Changes += uint64(len(in.items))
 	c.report.Received.Changes.Bytes += uint64(in.chunk.bytes)
 	a := ack{in.number, in.verdicts}
 	c.write(frameAck, 0, a.encode(c.maxSendFrame))
+	c.done(in.chunk)
+}
+
+// done goes on to the next chunk.
+func (c *Core) done(ch *chunk) {
 	c.recv.queue = c.recv.queue[1:]
-	c.recv.bytes -= in.chunk.bytes
+	c.recv.bytes -= ch.bytes
 	c.recv.busy = false
 	c.progress()
 	c.work()

@@ -14,7 +14,8 @@ type Report struct {
 	CaughtUp   bool // everything was exchanged, at the end or before
 	Reissued   []Reissued
 	Alarms     []Alarm
-	// Items are the changes that wait, were rejected or were refused, up to
+	// Items are the changes that wait for more than their fragments, were rejected or
+	// were refused, up to
 	// [Config.MaxItems]; MoreItems is how many there were beyond.
 	Items     []Item
 	MoreItems uint64
@@ -30,6 +31,9 @@ type Traffic struct {
 	Chunks   uint64
 	Changes  Amount
 	Verdicts Verdicts // on the changes that were acknowledged
+	// Fragments are the bytes of records that were sent in the place of changes which
+	// are no longer kept.
+	Fragments uint64
 }
 
 // Verdicts counts verdicts by outcome.
@@ -58,8 +62,8 @@ func (v Verdicts) Total() uint64 {
 const maxAlarms = 64
 
 func (c *Core) item(i Item) {
-	if i.Verdict.Outcome == Applied || i.Verdict.Outcome == Duplicate {
-		return
+	if i.Verdict.Outcome == Applied || i.Verdict.Outcome == Duplicate || i.Verdict.Code == CodePruned {
+		return // of what is pruned there are many, and they wait for what comes next
 	}
 	if len(c.report.Items) < c.cfg.MaxItems {
 		c.report.Items = append(c.report.Items, i)

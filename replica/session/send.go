@@ -26,15 +26,17 @@ type sender struct {
 	base        time.Duration // the fastest acknowledgement: what does not hang on the size
 	measured    bool          // there was one
 	planned     uint64        // changes that the last difference found, with those sent before
+	asked       *asked        // by the peer, for fragments
+	owing       bool          // there may be scopes with owes set
 }
 
 // outgoing is a chunk on its way.
 type outgoing struct {
 	number  uint64
 	scope   *scope
-	changes []Change
-	bytes   int // canonical
-	load    int // bytes in flight as it was sent, with its own
+	changes []Change // none: it has fragments
+	bytes   int      // canonical
+	load    int      // bytes in flight as it was sent, with its own
 	sentAt  time.Time
 }
 
@@ -157,7 +159,8 @@ func (c *Core) withheld() (n uint64) {
 
 // idle reports whether nothing more is to be sent, and all was acknowledged.
 func (c *Core) idle() bool {
-	return c.check.done && !c.send.reading && c.send.ready == nil && len(c.send.flight) == 0 && !c.rereading && c.send.open == 0
+	return c.check.done && !c.send.reading && c.send.ready == nil && len(c.send.flight) == 0 && !c.rereading && c.send.open == 0 &&
+		c.send.asked == nil && !c.wants()
 }
 
 // pump reads and sends as much as the limits allow.
@@ -169,7 +172,14 @@ func (c *Core) pump() {
 		c.send.ready = nil
 		c.sendChunk(o)
 	}
-	if c.stopping || c.send.reading || c.send.ready != nil || c.send.open == 0 || !c.room(c.budget()) {
+	if c.stopping || c.send.reading || c.send.ready != nil || !c.room(c.budget()) {
+		return
+	}
+	if c.send.asked != nil {
+		c.readFragments()
+		return
+	}
+	if c.send.open == 0 {
 		return
 	}
 	for list := c.sorted(); c.send.from < len(list); c.send.from++ {
@@ -234,6 +244,10 @@ func (c *Core) took(s *scope, asked []clock.Range, b Batch) {
 			}
 			continue // one before it could not be read; see below
 		}
+		if crdt.IsHusk(ch.Encoded) && !c.trades() {
+			c.block(s, ch, Verdict{Refused, CodeUnsupported, "its bytes are no longer kept, and the peer's version cannot take the records instead; update it"})
+			continue
+		}
 		if len(ch.Encoded) > c.maxSendChunk {
 			c.block(s, ch, Verdict{Refused, CodeTooLarge, ""})
 			continue
@@ -283,6 +297,9 @@ func (c *Core) block(s *scope, ch Change, v Verdict) {
 
 // keyOf finds the first record that a change is about.
 func keyOf(encoded []byte) string {
+	if h, err := crdt.DecodeHusk(encoded); err == nil {
+		return h.Keys[0]
+	}
 	ch, _ := crdt.DecodeChange(encoded)
 	if ch == nil || len(ch.Parts) == 0 {
 		return ""
@@ -346,6 +363,9 @@ func (c *Core) onAck(body []byte) {
 	c.adapt(o)
 	if a.verdicts == nil {
 		c.report.Sent.Verdicts.Applied += uint64(len(o.changes))
+	}
+	if o.taken(a.verdicts) {
+		o.scope.owes, c.send.owing = true, true
 	}
 	refused := false
 	for i, v := range a.verdicts {

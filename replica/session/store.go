@@ -60,6 +60,56 @@ type Store interface {
 	// all that it had made by then: a scope's steward settles by it. Only scopes
 	// in which nothing waits at the peer are told.
 	Acknowledged(peer clock.Origin, scopes []Acknowledgement) error
+
+	// Wanted lists records after a key, in the order of their keys, whose fragments
+	// the store needs, as husks that it holds name them; up to [MaxWants]. A husk is
+	// what remains of a settled change whose bytes were dropped, see [crdt.Husk].
+	Wanted(scope, after string) ([]Want, error)
+
+	// Fragments reads the stored forms of the records wanted, in this order, in pieces
+	// of maxBytes together, at least one. Rest is what was not reached; the first of
+	// it has in Have where its next piece begins, if that is within it. What a piece
+	// tells is durable before it returns, and noted as shown to a peer.
+	Fragments(scope string, wants []Want, maxBytes int) (FragmentBatch, error)
+
+	// Stage keeps pieces of fragments until all that the store needs are here, and
+	// takes them over then. It returns when they are durable. Pieces that do not fit
+	// what came before are dropped, and wanted again.
+	Stage(f Fragments) error
+}
+
+// MaxWants is how many records may be asked for at once.
+const MaxWants = 128
+
+// Want asks for the stored form of a record. Of that with the hash the asker has
+// the first bytes already.
+type Want struct {
+	Key  string
+	Have uint64
+	Hash crdt.Hash // zero where Have is
+}
+
+// Piece is a part of the stored form of a record.
+type Piece struct {
+	Key   string
+	Total uint64    // bytes of the whole; zero: the sender does not have the record as it is wanted
+	Hash  crdt.Hash // of the whole
+	From  uint64
+	Bytes []byte
+}
+
+// FragmentBatch is what a store read: pieces, and what it did not reach.
+type FragmentBatch struct {
+	Pieces []Piece
+	Rest   []Want
+}
+
+// Fragments is what a store is asked to stage.
+type Fragments struct {
+	Peer   clock.Origin
+	Scope  string
+	Agreed clock.Stamp // see [Intake]
+	Pieces []Piece
 }
 
 // Acknowledgement is what a replica has applied of a scope.
@@ -87,6 +137,9 @@ type ScopeStatus struct {
 	Fingerprint crdt.Hash
 	// Chains has for each origin in Stored its chain digest at its last number.
 	Chains map[clock.Origin]crdt.Hash
+	// Lacks says that the store holds husks that wait for fragments of their records.
+	// The peer is not told: it is asked.
+	Lacks bool
 	// Digest is [ScopeStatus.Sum], if the store keeps it; zero makes the session
 	// compute it.
 	Digest crdt.Hash
@@ -166,10 +219,10 @@ type ChainAt struct {
 	Known bool
 }
 
-// Change is a stored change in its canonical form.
+// Change is a stored change.
 type Change struct {
 	Dot     clock.Dot
-	Encoded []byte
+	Encoded []byte // its canonical form, or that of its husk
 	// Before is the chain digest before the change. It is looked at for the
 	// first change of each origin in a batch.
 	Before crdt.Hash
@@ -195,9 +248,11 @@ type Intake struct {
 // it says to follow.
 type Incoming struct {
 	Dot     clock.Dot
-	Encoded []byte // canonical
-	Hash    crdt.Hash
+	Encoded []byte    // canonical
+	Hash    crdt.Hash // of the change, as a husk states it
 	Before  crdt.Hash // the chain digest before it; [crdt.Chain] with Hash gives the one after
+	// Husk says that Encoded is a husk: Change has its stamp and keys alone.
+	Husk bool
 	// Change is what Encoded says. When Unknown is set it has what could be read
 	// before the unknown part, and may be nil.
 	Change *crdt.Change
@@ -232,7 +287,8 @@ type Command struct {
 }
 
 // Op is one of [ReadStatus], [ReadChains], [ReadChanges], [ApplyChanges],
-// [ReissueChanges] and [NoteAcknowledged].
+// [ReissueChanges], [NoteAcknowledged], [ReadWanted], [ReadFragments] and
+// [StageFragments].
 type Op interface{ op() }
 
 // The operations, with the arguments of the methods of [Store].
@@ -264,6 +320,16 @@ type (
 		Peer   clock.Origin
 		Scopes []Acknowledgement
 	}
+	// ReadWanted stands for [Store.Wanted].
+	ReadWanted struct{ Scope, After string }
+	// ReadFragments stands for [Store.Fragments].
+	ReadFragments struct {
+		Scope    string
+		Wants    []Want
+		MaxBytes int
+	}
+	// StageFragments stands for [Store.Stage].
+	StageFragments struct{ Fragments Fragments }
 )
 
 func (ReadStatus) op()       {}
@@ -272,6 +338,9 @@ func (ReadChanges) op()      {}
 func (ApplyChanges) op()     {}
 func (ReissueChanges) op()   {}
 func (NoteAcknowledged) op() {}
+func (ReadWanted) op()       {}
+func (ReadFragments) op()    {}
+func (StageFragments) op()   {}
 
 // Result answers the [Command] of the same ID. Of the values, the one that the
 // operation returns is set, or Err.
@@ -283,6 +352,8 @@ type Result struct {
 	Batch    Batch
 	Verdicts []Verdict
 	Origin   clock.Origin
+	Wants    []Want
+	Pieces   FragmentBatch
 }
 
 // Run carries out a command on a store. It blocks as long as the store does.
@@ -301,6 +372,12 @@ func Run(s Store, c Command) Result {
 		r.Origin, r.Err = s.Reissue(op.Scope, op.Origin, op.Common)
 	case NoteAcknowledged:
 		r.Err = s.Acknowledged(op.Peer, op.Scopes)
+	case ReadWanted:
+		r.Wants, r.Err = s.Wanted(op.Scope, op.After)
+	case ReadFragments:
+		r.Pieces, r.Err = s.Fragments(op.Scope, op.Wants, op.MaxBytes)
+	case StageFragments:
+		r.Err = s.Stage(op.Fragments)
 	default:
 		r.Err = fmt.Errorf("session: unknown operation %T", c.Op)
 	}

@@ -56,6 +56,12 @@ func (c *Core) deadlines() []due {
 	if c.check.asking && c.check.peer == nil {
 		after("chain answer", k.await, idle+travel(uint64(c.inFlight())))
 	}
+	if c.want.open {
+		after("fragment", k.received, idle+travel(uint64(c.inFlight())))
+	}
+	if c.owes() && c.send.asked == nil && len(c.send.flight) == 0 {
+		after("wish for fragments", latest(k.acked, k.received), idle)
+	}
 	return list
 }
 
