@@ -234,7 +234,7 @@ func TestMarksConverge(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d marks, %d late changes, %d records purged", marks, late, purged)
-	if marks == 0 || late == 0 || purged == 0 {
+	if marks == 0 || late == 0 || purged == 0 && !underRace { // which plays a tenth of them
 		t.Error("the histories do not reach what they are for")
 	}
 }
