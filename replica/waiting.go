@@ -232,9 +232,17 @@ func (r *Replica) waitingBytes(s *scope, d clock.Dot, w *waiter) ([]byte, error)
 
 // missing lists what a part names and a record has not applied; of a record that
 // is not in memory its header tells, so that a change that must wait does not
-// have it read. The caller holds r.mu for writing.
+// have it read. Where marks are known that are not applied yet, the header does not
+// tell by which of them its record is folded. The caller holds r.mu for writing.
 func (r *Replica) missing(s *scope, p *crdt.Part) ([]clock.Dot, error) {
 	if o := r.cache.get(cacheKey{s.name, p.Key}); o != nil {
+		return o.record.Missing(p), nil
+	}
+	if s.marks() != s.floor {
+		o, err := r.record(s, s.name, p.Key)
+		if err != nil {
+			return nil, err
+		}
 		return o.record.Missing(p), nil
 	}
 	named := [][]crdt.Ref{p.Heads, p.Births, p.Saw, p.Restore}
@@ -257,7 +265,7 @@ func (r *Replica) missing(s *scope, p *crdt.Part) ([]clock.Dot, error) {
 	var missing []clock.Dot
 	for _, refs := range named {
 		for _, ref := range refs {
-			if !h.vector.Contains(ref.Dot) && !s.marks().Covers(ref.Dot) {
+			if !h.vector.Contains(ref.Dot) && !s.floor.Covers(ref.Dot) {
 				missing = append(missing, ref.Dot)
 			}
 		}
