@@ -41,7 +41,7 @@ func (s *summary) bucket(name string) int {
 	w := codec.NewWriter(nil)
 	w.String("concord bucket")
 	w.String(name)
-	return int(crdt.HashOf(w.Bytes()).Digest()) % s.size
+	return int(crdt.HashOf(w.Bytes()).Digest() % uint32(s.size))
 }
 
 // differs reports whether the statuses speak of a scope.
