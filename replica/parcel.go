@@ -191,9 +191,9 @@ func (p peerStore) Stage(f session.Fragments) error {
 		r.mu.Unlock()
 		return err
 	}
-	r.agreed = f.Agreed
+	r.agreed, r.agreedAt = f.Agreed, r.options.Monotonic()
 	s := r.scopes[f.Scope]
-	if s == nil || !r.space.takes(class(r.options.Policy.Priority(f.Scope))) {
+	if s == nil || !r.space.takes(class(r.priority(f.Scope))) {
 		r.mu.Unlock()
 		return nil // it is asked for again, in another session
 	}
